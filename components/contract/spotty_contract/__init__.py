@@ -1,0 +1,1 @@
+"""The words edge and cloud share: every wire shape has its one home here."""

@@ -1,0 +1,123 @@
+"""What is wrong with a shape, in words for the person who wrote it: the field, the value found, and what is allowed.
+
+Pydantic names the one bound that was missed ("greater than or equal to 30"). A person wants both, and gets them from
+the same JSON schema that the API publishes: what it says of a field is what the message says is allowed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, LiteralString
+
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+MISFIT: LiteralString = "misfit"
+"""The type of an error whose message is told as it stands."""
+
+_LONGEST_VALUE = 60
+"""Characters of a value that a line repeats."""
+
+_KINDS = {
+    "number": "a number",
+    "integer": "a whole number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object with named fields",
+}
+_BOUNDS = (
+    ("minimum", "maximum", "from {} to {}"),
+    ("minLength", "maxLength", "of {} to {} characters"),
+    ("minItems", "maxItems", "of {} to {}"),
+)
+
+
+def faults_of(error: ValidationError, what: str) -> list[str]:
+    """One line for each fault in a `what`: the field as it was written, the value found and what is allowed."""
+    root = next((shape for shape in _shapes(BaseModel) if shape.__name__ == error.title), None)
+    schema = {} if root is None else root.model_json_schema()
+    return [_fault(detail, what, schema) for detail in error.errors(include_url=False)]
+
+
+def shorten(value: object) -> str:
+    """A value as it would be written in JSON, in one short line."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _shapes(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for shape in base.__subclasses__():
+        yield shape
+        yield from _shapes(shape)
+
+
+def _fault(detail: ErrorDetails, what: str, root: Mapping[str, Any]) -> str:
+    path = detail["loc"]
+    field = _written(path) or what
+    value = shorten(detail["input"])
+    match detail["type"]:
+        case "json_invalid":
+            return f"{what} is not JSON: {detail.get('ctx', {}).get('error', detail['msg'])}"
+        case "extra_forbidden":
+            return f"{field}: unknown field with the value {value}; {_meant(str(path[-1]), _at(root, path[:-1]))}"
+        case "missing":
+            return f"{field}: missing; it should be {_allowed(_at(root, path))}"
+        case "misfit":
+            return f"{field}: {detail['msg']}"
+        case "value_error":
+            return f"{field}: {value} is not allowed: it should be {detail['msg'].removeprefix('Value error, ')}"
+    allowed = _allowed(_at(root, path))
+    wanted = f"it should be {allowed}" if allowed else detail["msg"][:1].lower() + detail["msg"][1:]
+    return f"{field}: {value} is not allowed: {wanted}"
+
+
+def _written(path: Sequence[int | str]) -> str:
+    """A field's name with the fields around it. An unknown one may be anything at all: it is kept to one short line."""
+    name = ".".join(str(part) for part in path)
+    return name if name.isprintable() and len(name) <= _LONGEST_VALUE else shorten(name)
+
+
+def _meant(name: str, schema: Mapping[str, Any]) -> str:
+    known = list(schema.get("properties", ()))
+    if to_camel(name) in known:
+        return f"it is given as {to_camel(name)} too; keep one"
+    close = get_close_matches(to_camel(name), known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known are {', '.join(known)}" if known else "remove it or correct its name"
+
+
+def _at(root: Mapping[str, Any], path: Sequence[int | str]) -> Mapping[str, Any]:
+    """What the schema says of the field at `path`; empty where it says nothing."""
+    schema = _plain(root, root)
+    for part in path:
+        inner = schema.get("items", {}) if isinstance(part, int) else schema.get("properties", {}).get(to_camel(part))
+        schema = _plain(inner or {}, root)
+    return schema
+
+
+def _plain(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema itself where it is only referred to, or where null is the alternative."""
+    for choice in schema.get("anyOf", ()):
+        if choice.get("type") != "null":
+            return _plain(choice, root)
+    if "$ref" in schema:
+        return _plain(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    return schema
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """In words; a field's own description says it best, where it has one."""
+    kind = schema.get("type", "")
+    if "description" in schema and kind != "object":
+        return str(schema["description"])
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    words = _KINDS.get(kind, "")
+    for least, most, phrase in _BOUNDS:
+        if most in schema:
+            return f"{words} {phrase.format(schema.get(least, 0), schema[most])}"
+    return f"{words} like {schema['pattern']}" if "pattern" in schema else words
