@@ -1,0 +1,1 @@
+"""The component that runs on the Pi: motion in, music out."""

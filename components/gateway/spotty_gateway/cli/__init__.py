@@ -1,0 +1,1 @@
+"""The command `spotty`, one module a command."""

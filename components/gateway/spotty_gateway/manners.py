@@ -1,0 +1,204 @@
+"""How we behave on an account that is not ours alone: look before starting, verify after, look again before pausing.
+
+Each function carries out one command of the engine against a Player and says how it ended. None of them retries a
+failed call: that is the engine's business, which knows whether anybody is still there.
+"""
+
+from collections.abc import Callable
+
+from spotty_gateway.engine.commands import Claim, PauseMusic, SetVolume, StartMusic
+from spotty_gateway.engine.debts import FADE_STEPS
+from spotty_gateway.engine.events import Declined, Failed, NotOurs, Paused, Position, Started, VolumeSet
+from spotty_gateway.engine.reasons import SilentReason
+from spotty_gateway.engine.rules import SECOND, Repeat, Target
+from spotty_gateway.errors import (
+    NoActiveDeviceError,
+    PlayerError,
+    PlayerLimitError,
+    PlayerRefusedError,
+    VolumeRefusedError,
+)
+from spotty_gateway.ports import Look, Player, SeenDevice
+from spotty_gateway.speakers import Speakers, final_volume, id_of
+
+VERIFY_AFTER_S = (0.0, 0.25, 0.75, 1.5, 3.0)
+"""Waits before the looks that verify a start: a speaker that wakes up takes seconds to say that it plays."""
+
+
+class Manners:
+    """One account, behaved on. For one thread."""
+
+    def __init__(self, player: Player, pause_for: Callable[[float], None]) -> None:
+        """`pause_for` waits that many seconds, or less if there is no time for it."""
+        self._player = player
+        self._speakers = Speakers(player)
+        self._pause_for = pause_for
+
+    def start(self, command: StartMusic) -> Started | Declined | Failed:
+        """Start the target's music unless somebody else's plays. Raises PlayerError where nothing was started."""
+        look, ours = self._player.look(), command.ours
+        if look is not None and look.is_playing:
+            on_ours = look.device is not None and look.device.device.is_same_as(command.target.device)
+            if look.device is not None and on_ours and ours is not None and is_claim(look, ours):
+                return self._adopt(look.device, ours, command.target)
+            if not any(is_claim(look, claim) for claim in (*command.others, *([ours] if ours else []))):
+                if on_ours:
+                    return Declined("already_playing")
+                if not command.take_over:
+                    return Declined("playing_elsewhere")
+        at_hand = self._speakers.at_hand(look, command.target)
+        if at_hand is not None:
+            try:
+                return self._play(command, at_hand, look)
+            except NoActiveDeviceError:
+                pass  # gone, or known under another id by now: the list tells
+        try:
+            listed = self._speakers.found(command.target.device)
+        except NoActiveDeviceError:
+            self._speakers.rouse(command.target.device)
+            raise
+        return self._play(command, listed, look, is_listed=True)
+
+    def pause(self, command: PauseMusic) -> Paused | NotOurs:
+        """Pause what the claim stands for, if it still plays. Raises PlayerError."""
+        look, claim = self._player.look(), command.claim
+        if look is None or not look.is_playing or look.device is None:
+            return NotOurs("finished" if has_run_out(look, claim) else "manual_stop")
+        ours = is_claim(look, claim)
+        if not ours and not (command.even_if_taken_over and look.device.device.is_same_as(claim.device)):
+            return NotOurs("taken_over")
+        self._player.pause(look.device.device.id)
+        restored = True
+        if command.restore_volume_pct is not None:
+            restored = self._speakers.is_restored(look.device.device, command.restore_volume_pct)
+        left_at = Position(claim.context_uri, look.track_uri, look.progress_ms) if ours and look.track_uri else None
+        return Paused(left_at, restored)
+
+    def set_volume(self, command: SetVolume) -> VolumeSet | NotOurs:
+        """Set the volume; where asked, only while the claim holds. Raises PlayerError."""
+        device, before_pct = command.claim.device, None
+        if command.only_if_ours:
+            look = self._player.look()
+            if look is None or not look.is_playing or look.device is None:
+                return NotOurs("finished" if has_run_out(look, command.claim) else "manual_stop")
+            if not is_claim(look, command.claim):
+                return NotOurs("taken_over")
+            device, before_pct = look.device.device, look.device.volume_pct
+        try:
+            self._speakers.set_volume(device, command.volume_pct)
+        except VolumeRefusedError:
+            return VolumeSet(None)  # a device without volume has, for us, the right one
+        return VolumeSet(before_pct)
+
+    def _adopt(self, seen: SeenDevice, ours: Claim, target: Target) -> Started | Failed:
+        """What plays is ours from before: it goes on, at the volume that is right now."""
+        final_pct = final_volume(seen, target)
+        try:
+            if final_pct is not None and final_pct != seen.volume_pct:
+                self._speakers.set_volume(seen.device, final_pct)
+        except VolumeRefusedError:
+            final_pct = None
+        except PlayerError as error:  # it may be too loud: nothing is well before that is mended
+            return failed(error, started_anyway=True)
+        return Started(seen.device, ours.context_uri, adopted=True, volume_pct=final_pct)
+
+    def _play(
+        self, command: StartMusic, seen: SeenDevice, look: Look | None, *, is_listed: bool = False
+    ) -> Started | Failed:
+        """Ask for the music, never louder than allowed: the volume is lowered before the first sound."""
+        target = command.target
+        final_pct = final_volume(seen, target)
+        first_pct = final_pct // FADE_STEPS if final_pct is not None and target.fade_in_us else final_pct
+        has_been_set = False
+        if first_pct is not None and first_pct != seen.volume_pct:
+            try:
+                self._speakers.set_first_volume(seen, first_pct, look, is_listed=is_listed)
+                has_been_set = True
+            except VolumeRefusedError:
+                final_pct = None
+        try:
+            self._ask(id_of(seen), command)
+        except PlayerError as error:
+            if not error.maybe_obeyed:
+                if has_been_set and seen.volume_pct is not None and not isinstance(error, PlayerLimitError):
+                    self._speakers.is_restored(seen.device, seen.volume_pct)
+                raise
+        try:
+            return self._verified(seen, target, final_pct)
+        except PlayerError as error:
+            return failed(error, started_anyway=True)
+
+    def _ask(self, device_id: str, command: StartMusic) -> None:
+        if command.position is not None:
+            try:
+                self._player.play(device_id, command.target.context_uri, command.position)
+            except PlayerRefusedError:
+                pass  # the song has left the playlist since: from the start, then
+            else:
+                return
+        self._player.play(device_id, command.target.context_uri, None)
+
+    def _verified(self, seen: SeenDevice, target: Target, final_pct: int | None) -> Started | Failed:
+        ours = Claim(seen.device, target.context_uri, confirmed=True)
+        for wait_s in VERIFY_AFTER_S:
+            self._pause_for(wait_s)
+            look = self._player.look()
+            if look is not None and look.is_playing and look.device is not None and is_claim(look, ours):
+                self._speakers.remember(target.device, look.device)
+                volume_pct = self._under_cap(look.device, target, final_pct)
+                self._arrange(look.device, look, target)
+                return Started(look.device.device, target.context_uri, adopted=False, volume_pct=volume_pct)
+        return Failed(
+            SilentReason.PLAYER_UNAVAILABLE,
+            f"Spotify accepted the start on {seen.device.name}, but nothing is heard there",
+            started_anyway=True,
+        )
+
+    def _under_cap(self, heard: SeenDevice, target: Target, final_pct: int | None) -> int | None:
+        """The volume that this start comes to. What could not be lowered before the first sound is lowered now."""
+        if heard.volume_pct is None:
+            return None
+        allowed_pct = target.volume_cap_pct if final_pct is None else final_pct
+        if heard.volume_pct > allowed_pct:
+            try:
+                self._speakers.set_volume(heard.device, allowed_pct)
+            except VolumeRefusedError:
+                return None
+            return allowed_pct
+        return heard.volume_pct if final_pct is None else final_pct
+
+    def _arrange(self, heard: SeenDevice, look: Look, target: Target) -> None:
+        """Shuffle and repeat as chosen. The music plays already: a device that will not have them makes no fault."""
+        try:
+            if look.shuffle is not target.shuffle:
+                self._player.set_shuffle(id_of(heard), target.shuffle)
+            if look.repeat is not target.repeat:
+                self._player.set_repeat(id_of(heard), target.repeat)
+        except PlayerError:
+            return
+
+
+def failed(error: PlayerError, *, started_anyway: bool = False) -> Failed:
+    """The outcome of a command that was stopped by `error`."""
+    return Failed(error.reason, str(error), round(error.retry_after_s * SECOND), started_anyway)
+
+
+def is_claim(look: Look, claim: Claim) -> bool:
+    """Whether what plays is the claim's: its device and its context. A missing context counts only if confirmed."""
+    if look.device is None or not look.device.device.is_same_as(claim.device):
+        return False
+    if look.context_uri is None:
+        return claim.confirmed
+    return _context_id(look.context_uri) == _context_id(claim.context_uri)
+
+
+def has_run_out(look: Look | None, claim: Claim) -> bool:
+    """A context that does not repeat and stands still at its beginning has come to its end by itself."""
+    if look is None or look.device is None or look.repeat is not Repeat.OFF:
+        return False
+    return look.progress_ms == 0 and is_claim(look, claim)
+
+
+def _context_id(uri: str) -> tuple[str, ...]:
+    """Kind and id: a playlist's URI may or may not name its owner (spotify:user:NAME:playlist:ID)."""
+    return tuple(uri.split(":")[-2:])

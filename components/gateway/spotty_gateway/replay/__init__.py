@@ -1,0 +1,1 @@
+"""What would have happened: a log of inputs, walked through the same engine under other settings."""
