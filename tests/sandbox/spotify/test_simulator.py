@@ -128,7 +128,7 @@ def test_the_command_runs_until_it_is_stopped(
     code = "import sys; from spotty_sandbox.spotify import run; sys.exit(run(sys.argv[1:]))"
     arguments = ["--port", "0", "--devices", "Bath", "Phone:Smartphone:no-volume,late", "--faults", str(faults)]
     command = [sys.executable, "-c", code, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = [process.stdout.readline().split()[-1] for _ in range(4)]
         address, headers = said[1], {"Authorization": f"Bearer {said[3]}"}
