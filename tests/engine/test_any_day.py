@@ -1,5 +1,4 @@
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -33,6 +32,7 @@ from spotty_gateway.engine.commands import (
 from spotty_gateway.engine.events import (
     Event,
     Failed,
+    Outcome,
     PauseAsked,
     PlayerAnswered,
     PlayerReady,
@@ -48,11 +48,25 @@ from spotty_gateway.engine.events import (
 from spotty_gateway.engine.reasons import EndedBy
 from spotty_gateway.engine.restart import Restart, begin, is_decidable, rejoin, resume
 from spotty_gateway.engine.rules import SECOND, InputKind, Rules
-from spotty_gateway.engine.state import LONG_AGO, Hold, House, Idle, Music, Playing, Room, Silent, Starting, new_house
+from spotty_gateway.engine.state import (
+    LONG_AGO,
+    AwaitedStart,
+    Hold,
+    House,
+    Idle,
+    Music,
+    OwedPause,
+    Playing,
+    Room,
+    Silent,
+    Starting,
+    new_house,
+)
 from spotty_gateway.engine.step import next_deadline, step
 
 CORRECTIONS = (EndedBy.MANUAL_STOP, EndedBy.TAKEN_OVER, EndedBy.FINISHED)
 Claimed = tuple[str, str]
+Claims = Playing | Starting | OwedPause | AwaitedStart | PauseMusic
 
 
 class AnyDay(RuleBasedStateMachine):
@@ -159,7 +173,7 @@ class AnyDay(RuleBasedStateMachine):
         self.happens(PlayerAnswered(*self.after(gap), command.sensor_id, token, outcome))
 
     @rule(sensor_id=ROOMS, back=st.integers(0, 5), outcome=ANY_OUTCOME)
-    def absurd_answer(self, sensor_id: str, back: int, outcome: Any) -> None:
+    def absurd_answer(self, sensor_id: str, back: int, outcome: Outcome) -> None:
         """Something answers what was never asked, or not so."""
         token = self.tokens - back
         command = self.pending.get(token)
@@ -364,7 +378,7 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def debts_sleep_only_beside_somebody(self) -> None:
-        """A dormant debt has a start that may take its music over or wakes it, or a session that waits for the clock."""
+        """A dormant debt has a start that may take it over or wakes it, or a session that waits for the clock."""
         for sensor_id, room in self.house.rooms.items():
             owed, playback = room.music.owed_pause, room.music.playback
             waiting = self.waits.rooms.get(sensor_id) if self.waits is not None else None
@@ -374,13 +388,13 @@ class AnyDay(RuleBasedStateMachine):
                 assert owed.token or owed.due_at < 2**61, "an owed pause is under way or due"
 
 
-def claims(music: Music) -> list[Any]:
+def claims(music: Music) -> list[Claims]:
     """Everything in a room that holds a claim."""
     playing = [music.playback] if isinstance(music.playback, Playing | Starting) else []
     return [*playing, *([music.owed_pause] if music.owed_pause else []), *music.awaited]
 
 
-def claimed(one: Any) -> Claimed:
+def claimed(one: Claims) -> Claimed:
     """Speaker and music of whatever holds a claim."""
     return one.claim.device.name, one.claim.context_uri
 

@@ -161,6 +161,14 @@ def test_a_candidate_is_confirmed_by_motion_or_lasting_evidence(
     assert [start for start, _, _ in stage.ends()] == ([] if starts_at is None else [starts_at])
 
 
+def test_an_input_that_is_stuck_exactly_at_the_end_of_the_time_confirms() -> None:
+    """Evidence from the candidate to the end of its time is unbroken, although it ends in that very instant."""
+    stage = Stage({"bath": replace(PLAIN, confirm_us=60 * SECOND, stuck_after_us=60 * SECOND)})
+    stage.level(0, "pir", True)
+    stage.until(1000)
+    assert (stage.judged(), stage.ends()) == (["accepted"], [(60, 120, "timeout")])
+
+
 @pytest.mark.parametrize("held", [False, True])
 def test_a_confirmation_is_judged_again(held: bool) -> None:
     """At the confirming instant the reasons are asked anew, and the one found there counts."""

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from tests.engine.stage import PLAIN, Stage
 
-from spotty_gateway.engine.commands import FaultCleared, FaultRaised
+from spotty_gateway.engine.commands import FaultCleared, FaultRaised, SessionFacts
 from spotty_gateway.engine.rules import SECOND, InputKind, Rules, Window
 
 MICRO = 1e-6
@@ -137,6 +137,16 @@ def test_a_closed_door_holds_a_room(
     assert [ended for _, ended, _ in stage.ends()] == [pytest.approx(end, abs=1e-7)]
 
 
+@pytest.mark.parametrize("initial,end", [(True, 60), (False, 70)])
+def test_the_door_s_level_at_start_up_is_no_change(initial: bool, end: float) -> None:
+    """A door found in a position has not moved, and one nobody has heard of holds nothing."""
+    stage = Stage(kinds=DOORS[:2])
+    stage.motion(0)
+    stage.level(10, "door", True, initial=initial)
+    stage.until(1000)
+    assert stage.ends() == [(0, end, "timeout")]
+
+
 def test_a_door_starts_nothing() -> None:
     """Opening and closing is no motion, and the hold of a stray pulse confirms no session."""
     stage = Stage({"bath": replace(PLAIN, confirm_us=30 * SECOND)}, kinds=DOORS[:2])
@@ -179,6 +189,16 @@ def test_a_clock_step_into_quiet_hours_begins_the_grace_there() -> None:
     stage.until(5000)
     start, ended, why = stage.ends()[0]
     assert (start + 660, ended + 660, why) == (660, 100 + 1800 + 660, "quiet_hours")
+
+
+def test_a_room_that_comes_back_gives_no_session_an_old_name() -> None:
+    """Session ids are unique over a room's removal and return."""
+    stage = Stage({"bath": replace(PLAIN, target=None)})
+    stage.motion(0)
+    stage.remove(10)
+    stage.configure(20, PLAIN)
+    stage.motion(30)
+    assert len({effect.session_id for effect in stage.effects if isinstance(effect, SessionFacts)}) == 2
 
 
 def test_a_removed_room_ends_its_session() -> None:

@@ -179,11 +179,11 @@ class Consent:
                     f"{self._accounts_url}/api/token", data=form, timeout=TIMEOUT_S, allow_redirects=False
                 )
             except requests.RequestException as error:
-                # Nothing of the error is kept but its name: its request holds verifier and code.
-                raise ConsentError(
-                    f"Spotify's accounts service cannot be reached ({type(error).__name__}): "
-                    "look after the network, then connect again"
-                ) from None
+                why = type(error).__name__
+        # Raised out here, so that it drags nothing along: the error's request holds verifier and code.
+        raise ConsentError(
+            f"Spotify's accounts service cannot be reached ({why}): look after the network, then connect again"
+        )
 
 
 def consent_warning(consent_at_s: float, now_s: float) -> str | None:
@@ -225,7 +225,7 @@ def _tokens_in(response: requests.Response) -> TokenInfo:
     """The tokens in an answer of the token endpoint. Raises ConsentError."""
     try:
         found = response.json()
-    except ValueError:  # a proxy's web page, or cut off; from None, for the error carries the whole text
+    except ValueError:  # a proxy's web page, or cut off
         found = None
     if response.status_code == requests.codes.ok and _is_complete(found):
         tokens: TokenInfo = found

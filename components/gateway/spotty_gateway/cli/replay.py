@@ -59,27 +59,32 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit code. What cannot be used is told in one line on standard error, and nothing is on the other."""
-    paths = [arguments.policy] if arguments.compare is None else [arguments.policy, arguments.compare]
     try:
-        every_rules = [_rules(path) for path in paths]
-        with _progress() as progress:
-            outcome = replay(
-                arguments.log,
-                every_rules,
-                skip_bad_lines=arguments.skip_bad_lines,
-                progress=progress,
-                sensor=arguments.sensor,
-            )
-        text = as_json(outcome.verdicts) if arguments.format == "json" else _text(outcome, arguments.log, paths)
+        return _run(arguments)
     except BadLogError as error:
         return _complain(f"{_name(arguments.log)}: {error}", BAD_INPUT)
     except _BadPolicyError as error:
         return _complain(str(error), BAD_INPUT)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    paths = [arguments.policy] if arguments.compare is None else [arguments.policy, arguments.compare]
+    every_rules = [_rules(path) for path in paths]
+    with _progress() as progress:
+        outcome = replay(
+            arguments.log,
+            every_rules,
+            skip_bad_lines=arguments.skip_bad_lines,
+            progress=progress,
+            sensor=arguments.sensor,
+        )
     for warning in outcome.warnings:
         _complain(f"warning: {_name(arguments.log)}: {warning}", 0)
-    return _write(text)
+    if sys.stdout is None:
+        return _complain("the answer cannot be written: standard output is closed", CANNOT_WRITE)
+    return _write(as_json(outcome.verdicts) if arguments.format == "json" else _text(outcome, arguments.log, paths))
 
 
 class _BadPolicyError(Exception):
@@ -135,20 +140,22 @@ def _write(text: str) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"spotty replay: {text}", file=sys.stderr)
+    if sys.stderr is not None:  # else Python would print it on standard output
+        print(f"spotty replay: {text}", file=sys.stderr)
     return code
 
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A line that is rewritten while a long log is read, and wiped out at the end; on a terminal only."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
     began = shown_at = time.monotonic()
     shown = False
 
     def show(share: float) -> None:
         nonlocal shown_at, shown
         now = time.monotonic()
-        if sys.stderr.isatty() and now - shown_at >= _PROGRESS_EVERY_S:
+        if on_terminal and now - shown_at >= _PROGRESS_EVERY_S:
             shown_at, shown = now, True
             left = f", about {(now - began) * (1 / share - 1):.0f} s left" if share > 0 else ""
             print(f"\r\033[K{share:.0%} read{left}", end="", file=sys.stderr, flush=True)

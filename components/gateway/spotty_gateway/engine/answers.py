@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spotty_gateway.engine import debts, music
+from spotty_gateway.engine import debts, music, volumes
 from spotty_gateway.engine.commands import Claim, FaultCleared, FaultRaised
 from spotty_gateway.engine.events import Declined, Failed, NotOurs, Started, VolumeSet
 from spotty_gateway.engine.facts import facts_of
@@ -31,7 +31,7 @@ def answered(turn: "Turn", event: "PlayerAnswered") -> None:
     elif owed is not None and owed.fade_token == event.token:
         _fade_answered(turn, event, owed)
     elif volume is not None and volume.token == event.token:
-        debts.volume_answered(turn, event, volume)
+        volumes.volume_answered(turn, event, volume)
         _volume_looked(turn, event)
 
 
@@ -83,11 +83,11 @@ def _started(turn: "Turn", sensor_id: str, outcome: Started) -> None:
     turn.put_music(sensor_id, replace(turn.rooms[sensor_id].music, playback=playing))
     music.heard(turn, sensor_id, claim)
     if lowered and own_pct is not None and not fade:
-        debts.owe_volume(turn, sensor_id, claim, own_pct, only_if_ours=False)
+        volumes.owe_volume(turn, sensor_id, claim, own_pct, only_if_ours=False)
     _settle_fault(turn, sensor_id)
     music.decided(turn, sensor_id, "playback_resumed" if outcome.adopted else "playback_started", "motion")
     _silence_others(turn, sensor_id, claim)
-    music.keep_under_cap(turn, sensor_id)
+    volumes.keep_under_cap(turn, sensor_id)
     turn.tell(facts_of(turn, sensor_id, turn.rooms[sensor_id].session or session))
     turn.save()
 

@@ -34,6 +34,30 @@ def _presence(seen: Presence, saved_at: int, shift: int) -> Presence:
     return Presence(doors, held, last_at + shift, seen.last_motion_at + shift)
 
 
+def unseen(seen: Presence) -> Presence:
+    """The same doors, but no evidence: nobody knows how long ago it was."""
+    doors = {input_id: replace(one, since=None) for input_id, one in seen.inputs.items()}
+    return Presence(doors)
+
+
+def merged(mine: Presence, old: Presence, began_at: int) -> Presence:
+    """What has been seen since `began_at` over what was known before: doors that have not moved hold on."""
+    held = {
+        input_id: before
+        for input_id, before in old.inputs.items()
+        if before.since is not None
+        and (now := mine.inputs.get(input_id)) is not None
+        and now.since is None
+        and now.changed_at < began_at
+    }
+    return Presence(
+        {**mine.inputs, **held},
+        mine.evident + len(held),
+        max(old.last_at, mine.last_at),
+        max(old.last_motion_at, mine.last_motion_at),
+    )
+
+
 def _shifted(door: Input, shift: int) -> Input:
     since = None if door.since is None else door.since + shift
     return replace(door, changed_at=door.changed_at + shift, active_at=door.active_at + shift, since=since)

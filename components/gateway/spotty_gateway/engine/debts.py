@@ -7,12 +7,14 @@ paused that is no longer ours.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from spotty_gateway.engine import volumes
 from spotty_gateway.engine.commands import FaultCleared, FaultRaised, MusicDecided, PauseMusic, SetVolume
-from spotty_gateway.engine.events import Failed, NotOurs, Paused, VolumeSet
+from spotty_gateway.engine.events import Failed, NotOurs, Paused
 from spotty_gateway.engine.fades import FADE_STEPS, fade_out, take_due, volume_now
 from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
-from spotty_gateway.engine.rules import NEVER, SECOND
-from spotty_gateway.engine.state import AwaitedStart, OwedPause, OwedVolume, Playing, Starting
+from spotty_gateway.engine.rules import NEVER
+from spotty_gateway.engine.state import AwaitedStart, OwedPause, Playing, Starting
+from spotty_gateway.engine.waits import PAUSE_BACKOFF_MAX_US, backoff_us
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import Claim, SessionFacts
@@ -20,16 +22,7 @@ if TYPE_CHECKING:
     from spotty_gateway.engine.rules import Target
     from spotty_gateway.engine.turn import Turn
 
-__all__ = ["FADE_STEPS"]
-
-PAUSE_BACKOFF_MAX_US = 60 * SECOND
-VOLUME_BACKOFF_MAX_US = 3_600 * SECOND
-"""A volume is a courtesy, a pause is a promise: the courtesy is asked for less and less often."""
-
-
-def backoff_us(attempt: int, longest_us: int) -> int:
-    """1, 2, 4, ... seconds, up to `longest_us`. Jitter is the executor's, which knows no rooms and can be random."""
-    return min(longest_us, SECOND << min(attempt, 20))
+__all__ = ["FADE_STEPS"]  # for who makes the first step of a fade; everything else here is the engine's own
 
 
 def owe_pause(turn: "Turn", sensor_id: str, owed: OwedPause) -> None:
@@ -115,28 +108,6 @@ def pay(turn: "Turn", sensor_id: str) -> None:
     turn.put_music(sensor_id, replace(music, owed_pause=owed))
 
 
-def owe_volume(turn: "Turn", sensor_id: str, claim: "Claim", volume_pct: int, *, only_if_ours: bool) -> None:
-    """Bring the device to this volume, now and until it has it."""
-    owed = OwedVolume(claim, volume_pct, only_if_ours, turn.now)
-    turn.put_music(sensor_id, replace(turn.rooms[sensor_id].music, owed_volume=owed))
-    turn.save()
-    pay_volume(turn, sensor_id)
-
-
-def pay_volume(turn: "Turn", sensor_id: str) -> None:
-    """Ask for the volume that is owed, if it is due."""
-    music = turn.rooms[sensor_id].music
-    owed = music.owed_volume
-    if owed is None or owed.due_at > turn.now:
-        return
-    if turn.catching_up:
-        turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, due_at=NEVER)))
-        return
-    token = turn.next_token()
-    turn.tell(SetVolume(sensor_id, token, owed.claim, owed.volume_pct, owed.only_if_ours))
-    turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, token=token, due_at=NEVER)))
-
-
 def pause_answered(turn: "Turn", event: "PlayerAnswered", owed: OwedPause) -> None:
     """The owed pause succeeded, was no longer ours to make, or has to be tried again."""
     sensor_id, outcome = event.sensor_id, event.outcome
@@ -162,21 +133,6 @@ def not_ours(turn: "Turn", sensor_id: str, owed: OwedPause, outcome: NotOurs) ->
     settle(turn, sensor_id, "left_alone", outcome.reason, volume_restored=reason is EndedBy.TAKEN_OVER)
 
 
-def volume_answered(turn: "Turn", event: "PlayerAnswered", owed: OwedVolume) -> None:
-    """The owed volume is there, is nobody's business any more, or has to be tried again."""
-    outcome = event.outcome
-    music = turn.rooms[event.sensor_id].music
-    refused = isinstance(outcome, Failed) and outcome.reason is SilentReason.DEVICE_REFUSES
-    if refused or isinstance(outcome, VolumeSet | NotOurs):
-        turn.put_music(event.sensor_id, replace(music, owed_volume=None))
-        turn.save()
-        return
-    retry_after_us = outcome.retry_after_us if isinstance(outcome, Failed) else 0
-    wait = max(backoff_us(owed.attempt, VOLUME_BACKOFF_MAX_US), retry_after_us)
-    owed = replace(owed, token=0, due_at=turn.now + wait, attempt=owed.attempt + 1)
-    turn.put_music(event.sensor_id, replace(music, owed_volume=owed))
-
-
 def settle(turn: "Turn", sensor_id: str, action: str, reason: str, *, volume_restored: bool) -> None:
     """The owed pause is no longer owed; the volume that a fade has lowered may be."""
     owed = drop(turn, sensor_id)
@@ -186,7 +142,7 @@ def settle(turn: "Turn", sensor_id: str, action: str, reason: str, *, volume_res
     turn.tell(MusicDecided(sensor_id, session_id, turn.wall(turn.now), action, reason))
     turn.looks_again = True
     if owed.restore_volume_pct is not None and not volume_restored:
-        owe_volume(turn, sensor_id, owed.claim, owed.restore_volume_pct, only_if_ours=False)
+        volumes.owe_volume(turn, sensor_id, owed.claim, owed.restore_volume_pct, only_if_ours=False)
 
 
 def drop(turn: "Turn", sensor_id: str) -> OwedPause | None:

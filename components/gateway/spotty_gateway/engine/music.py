@@ -7,7 +7,7 @@ people: every command is answered by an event, sooner or later, and until it is 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spotty_gateway.engine import debts
+from spotty_gateway.engine import debts, volumes
 from spotty_gateway.engine.account import (
     claims_of_others,
     debtor_on,
@@ -17,20 +17,17 @@ from spotty_gateway.engine.account import (
     sharers_on,
     silent_rooms,
 )
-from spotty_gateway.engine.commands import Claim, MusicDecided, SetVolume, StartMusic
-from spotty_gateway.engine.fades import take_due, volume_now
+from spotty_gateway.engine.commands import Claim, MusicDecided, StartMusic
 from spotty_gateway.engine.reasons import EndedBy, SilentReason
-from spotty_gateway.engine.rules import NEVER, SECOND
+from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import Hold, Idle, Muted, OwedPause, Playing, Silent, Starting
+from spotty_gateway.engine.waits import RETRY_DELAYS_US
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import SessionFacts
     from spotty_gateway.engine.rules import Device, Target
     from spotty_gateway.engine.state import Session
     from spotty_gateway.engine.turn import Turn
-
-RETRY_DELAYS_US = (15 * SECOND, 30 * SECOND, 60 * SECOND, 120 * SECOND)
-"""Waits between attempts to start; the last one repeats (design §2)."""
 
 
 def wanted(turn: "Turn", sensor_id: str, attempt: int = 0, *, by_hand: bool = False) -> None:
@@ -200,7 +197,7 @@ def hand_over(turn: "Turn", sensor_id: str, playing: Playing) -> bool:
         turn.put_music(heir, replace(turn.rooms[heir].music, playback=playing))
         heard(turn, heir, playing.claim)
         decided(turn, heir, "playback_resumed", f"handed_over_by_{sensor_id}")
-        keep_under_cap(turn, heir)
+        volumes.keep_under_cap(turn, heir)
         turn.looks_again = True
         turn.save()
         return True
@@ -225,36 +222,7 @@ def mute_all_on(turn: "Turn", sensor_id: str, device: "Device", reason: EndedBy)
     mute(turn, sensor_id, reason)
     final_pct = playing.volume_pct if isinstance(playing, Playing) and playing.fade else None
     if final_pct is not None and isinstance(playing, Playing) and reason is not EndedBy.TAKEN_OVER:
-        debts.owe_volume(turn, sensor_id, playing.claim, final_pct, only_if_ours=False)
-
-
-def fade_on(turn: "Turn", sensor_id: str) -> None:
-    """The next step of a fade-in is due."""
-    music = turn.rooms[sensor_id].music
-    playing = music.playback
-    if not isinstance(playing, Playing) or not playing.fade or playing.fade[0].at > turn.now:
-        return
-    step, rest = take_due(playing.fade, turn.present)
-    turn.put_music(sensor_id, replace(music, playback=replace(playing, fade=rest)))
-    if rest:
-        turn.tell(SetVolume(sensor_id, turn.next_token(), playing.claim, step.volume_pct, only_if_ours=False))
-    else:
-        debts.owe_volume(turn, sensor_id, playing.claim, step.volume_pct, only_if_ours=False)
-
-
-def keep_under_cap(turn: "Turn", sensor_id: str) -> None:
-    """The policy's cap may be below what plays: bring that down at once, and a fade on its way up no higher."""
-    room = turn.rooms[sensor_id]
-    playing, target = room.music.playback, room.rules.target
-    if target is None or not isinstance(playing, Playing) or playing.hold is not Hold.OURS:
-        return
-    cap_pct = target.volume_cap_pct
-    if playing.volume_pct is None or playing.volume_pct <= cap_pct:
-        return
-    fade = tuple(replace(step, volume_pct=min(step.volume_pct, cap_pct)) for step in playing.fade)
-    turn.put_music(sensor_id, replace(room.music, playback=replace(playing, volume_pct=cap_pct, fade=fade)))
-    if (volume_now(playing) or 0) > cap_pct:
-        debts.owe_volume(turn, sensor_id, playing.claim, cap_pct, only_if_ours=True)
+        volumes.owe_volume(turn, sensor_id, playing.claim, final_pct, only_if_ours=False)
 
 
 def decided(turn: "Turn", sensor_id: str, action: str, reason: str, detail: str = "") -> None:

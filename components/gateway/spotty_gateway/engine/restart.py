@@ -10,9 +10,9 @@ TRUST_WAIT_US, and `rejoin` when the clock is trusted or the wait is over.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from spotty_gateway.engine import by_hand, debts, music, rooms, sessions
+from spotty_gateway.engine import by_hand, debts, music, rooms, sessions, volumes
 from spotty_gateway.engine.account import owner_on
-from spotty_gateway.engine.carry import carried
+from spotty_gateway.engine.carry import carried, merged, unseen
 from spotty_gateway.engine.commands import Effect, SessionFacts
 from spotty_gateway.engine.reasons import EndedBy
 from spotty_gateway.engine.rules import NEVER, SECOND
@@ -66,7 +66,7 @@ def begin(saved: House, now: Restart) -> tuple[House, list[Effect]]:
                 owed = replace(debts.pause_of(turn, played), due_at=NEVER, dormant=True)
             past = replace(room.past, accepted_at=LONG_AGO)  # who comes now is not the chatter of who came then
             its_music = replace(room.music, playback=Idle(), owed_pause=owed)
-            turn.put(sensor_id, replace(room, session=None, past=past, music=its_music))
+            turn.put(sensor_id, replace(room, presence=unseen(room.presence), session=None, past=past, music=its_music))
     suspended = {sensor_id for sensor_id, room in saved.rooms.items() if room.session is not None}
     _go_on(turn, suspended)
     return turn.house_after(), turn.effects
@@ -148,9 +148,7 @@ def _sessions_before(turn: Turn, saved: House, now: Restart) -> Turn:
         if mine.session is not None or mine.past.accepted_at >= began_at:
             sessions.close(before, sensor_id, EndedBy.TIMEOUT)
             continue
-        last_at = max(old.presence.last_at, mine.presence.last_at)
-        last_motion_at = max(old.presence.last_motion_at, mine.presence.last_motion_at)
-        seen = replace(mine.presence, last_at=last_at, last_motion_at=last_motion_at)
+        seen = merged(mine.presence, old.presence, began_at)
         before.put(sensor_id, replace(old, rules=mine.rules, presence=seen))
     before.now = began_at
     run_deadlines(before, turn.now)
@@ -214,7 +212,7 @@ def _finish_fade(turn: Turn, sensor_id: str) -> None:
     playback, volume = its_music.playback, its_music.owed_volume
     if isinstance(playback, Playing) and playback.fade and playback.volume_pct is not None:
         turn.put_music(sensor_id, replace(its_music, playback=replace(playback, fade=())))
-        debts.owe_volume(turn, sensor_id, playback.claim, playback.volume_pct, only_if_ours=True)
+        volumes.owe_volume(turn, sensor_id, playback.claim, playback.volume_pct, only_if_ours=True)
     elif volume is not None and not volume.token:
         turn.put_music(sensor_id, replace(its_music, owed_volume=replace(volume, due_at=turn.now)))
-        debts.pay_volume(turn, sensor_id)
+        volumes.pay_volume(turn, sensor_id)

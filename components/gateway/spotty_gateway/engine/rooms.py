@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spotty_gateway.engine import by_hand, debts, music, presence, sessions
+from spotty_gateway.engine import by_hand, debts, music, presence, sessions, volumes
 from spotty_gateway.engine.commands import FaultCleared
 from spotty_gateway.engine.events import RoomConfigured
 from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
@@ -35,7 +35,7 @@ def configure(turn: Turn, event: RoomConfigured) -> None:
     turn.put(sensor_id, replace(room, session=session))
     sessions.look_at_quiet(turn, sensor_id)
     music.retry(turn, sensor_id)
-    music.keep_under_cap(turn, sensor_id)
+    volumes.keep_under_cap(turn, sensor_id)
 
 
 def remove(turn: Turn, sensor_id: str) -> None:

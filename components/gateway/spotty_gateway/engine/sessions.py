@@ -110,7 +110,7 @@ def suppress(turn: "Turn", sensor_id: str, reason: Reason, at: int) -> None:
 def _open(turn: "Turn", sensor_id: str) -> None:
     """The session starts now, with the motion that is being judged as its first accepted one."""
     room = turn.rooms[sensor_id]
-    number = room.past.sessions + 1
+    number = turn.next_token()  # of the house, not of the room, which may have been removed and come back
     session = Session(
         id=f"{sensor_id}-{turn.house.run}-{number}",
         started_at=turn.now,
@@ -118,7 +118,7 @@ def _open(turn: "Turn", sensor_id: str) -> None:
         target=target_now(turn, room.rules),
         policy_version=room.rules.version,
     )
-    past = replace(room.past, sessions=number, accepted_at=turn.now, blocked=False)
+    past = replace(room.past, sessions=room.past.sessions + 1, accepted_at=turn.now, blocked=False)
     turn.put(sensor_id, replace(room, session=session, past=past))
     turn.is_quiet(sensor_id)  # the span it finds is what the next change of membership is waited for with
     turn.tell(Judged(sensor_id, turn.wall(turn.now), None, True, session.id))

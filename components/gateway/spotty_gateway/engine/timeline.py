@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spotty_gateway.engine import by_hand, debts, music, presence, rooms, sessions
+from spotty_gateway.engine import by_hand, debts, music, presence, rooms, sessions, volumes
 from spotty_gateway.engine.commands import FaultRaised
 from spotty_gateway.engine.deadlines import Due, next_of
 from spotty_gateway.engine.reasons import EndedBy, Fault
@@ -63,9 +63,9 @@ def _music_due(turn: Turn, sensor_id: str) -> None:
     playback = turn.rooms[sensor_id].music.playback
     if isinstance(playback, Silent) and playback.retry_at <= turn.now:
         music.retry(turn, sensor_id)
-    music.fade_on(turn, sensor_id)
+    volumes.fade_on(turn, sensor_id)
     debts.pay(turn, sensor_id)
-    debts.pay_volume(turn, sensor_id)
+    volumes.pay_volume(turn, sensor_id)
 
 
 def _evidence_ran_out(turn: Turn, sensor_id: str) -> None:
