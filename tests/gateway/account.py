@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from spotty_gateway.engine.commands import Claim, PauseMusic, SetVolume, StartMusic
+from spotty_gateway.engine.events import Outcome
 from spotty_gateway.engine.rules import Device, Target
 from spotty_gateway.errors import PlayerError
-from spotty_gateway.executor import Outcome
 from spotty_gateway.manners import Manners, failed
 from spotty_gateway.spotify import SpotifyPlayer
 from spotty_sandbox.spotify import ManualClock, SpotifySimulator, SpotifyWorld, demo_world

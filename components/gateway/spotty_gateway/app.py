@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 ANSWER_WITHIN_S = 5.0
 
+INTENT_WITHIN_S = 0.5
+"""A disk that takes longer than this for a snapshot must not keep the music waiting; most are done before the look."""
+
 STOP_WITHIN_S = 4.3
 """Greengrass gives a component five seconds after SIGTERM."""
 PLAYER_STOPS_WITHIN_S = 2.5
@@ -89,10 +92,12 @@ class Gateway:
             settings.spotify_accounts_url,
             lambda: (clock.mono() + clock.offset()) / SECOND,
         )
-        self._executor = Executor(self._player, clock, self._post)
+        store = self._store
+        self._executor = Executor(self._player, clock, self._post, lambda: store.flush(INTENT_WITHIN_S))
         self._chronicle = Chronicle(self._store, self._boot_id, self._names, self._executor.put, say, record)
         self._inputs = make_inputs(self._edge)
         self._loop: Loop | None = None
+        self._stopped: bool | None = None
 
     def start(self) -> None:
         """Go on from where the last run stopped, then watch the inputs. Returns when they are watched."""
@@ -112,13 +117,18 @@ class Gateway:
         """Stop in order: no more input, the last commands, the exact snapshot. False if something was not written.
 
         The music plays on, unless the settings say otherwise or the whole computer goes down: nobody would be left to
-        stop it.
+        stop it. May be called again.
         """
+        if self._stopped is None:
+            self._stopped = self._stop(pause=system_goes_down or self._settings.on_stop == "pause")
+        return self._stopped
+
+    def _stop(self, *, pause: bool) -> bool:
         until = time.monotonic() + STOP_WITHIN_S
         self._local.close()
         self._inputs.close()
         if self._loop is not None:
-            self._post(Stopping(*self._now(), pause=system_goes_down or self._settings.on_stop == "pause"))
+            self._post(Stopping(*self._now(), pause=pause))
             self._loop.ask(lambda _: None, until - time.monotonic() - PLAYER_STOPS_WITHIN_S)  # its commands are put
             self._executor.close(PLAYER_STOPS_WITHIN_S)
             self._loop.ask(lambda house: self._store.save(house, self._boot_id), until - time.monotonic())

@@ -27,10 +27,16 @@ BUDGET_S = 20.0
 class Executor:
     """Owns the player. `answer` is called on its thread with the event that ends each command."""
 
-    def __init__(self, player: Player, clock: Clock, answer: Callable[[PlayerAnswered], None]) -> None:
-        """Nothing is asked of the player before `start`."""
+    def __init__(
+        self,
+        player: Player,
+        clock: Clock,
+        answer: Callable[[PlayerAnswered], None],
+        await_intent: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Nothing is asked of the player before `start`. `await_intent` is called before any music is asked for."""
         self._player = player
-        self._manners = Manners(player, self._pause_for)
+        self._manners = Manners(player, self._pause_for, await_intent)
         self._clock = clock
         self._answer = answer
         self._closing = threading.Event()

@@ -28,8 +28,15 @@ VERIFY_AFTER_S = (0.0, 0.25, 0.75, 1.5, 3.0)
 class Manners:
     """One account, behaved on. For one thread."""
 
-    def __init__(self, player: Player, pause_for: Callable[[float], None]) -> None:
-        """`pause_for` waits that many seconds, or less if there is no time for it."""
+    def __init__(
+        self, player: Player, pause_for: Callable[[float], None], await_intent: Callable[[], object] = lambda: None
+    ) -> None:
+        """`pause_for` waits that many seconds, or less if there is no time for it.
+
+        `await_intent` waits, but not for long, until the intent to play is on disk: after a crash in the very next
+        moment nobody else could tell whose music that is.
+        """
+        self._await_intent = await_intent
         self._player = player
         self._speakers = Speakers(player)
         self._pause_for = pause_for
@@ -129,6 +136,7 @@ class Manners:
             return failed(error, started_anyway=True)
 
     def _ask(self, device_id: str, command: StartMusic) -> None:
+        self._await_intent()
         if command.position is not None:
             try:
                 self._player.play(device_id, command.target.context_uri, command.position)

@@ -1,9 +1,9 @@
 """The engine's memory as bytes, so that a restart goes on where the last run stopped.
 
 Everything a house holds is carried but the rooms' rules (policies live elsewhere and may have changed meanwhile) and
-what is only reckoned from them (quiet spans, `due_at`). The bytes are one line that names
-the schema, then JSON under zlib: a house of eight rooms shrinks from three database pages to a part of one, which is
-what an SD card is worn by, and zlib's checksum tells damage from data.
+what is only reckoned from them (quiet spans, `due_at`). The bytes are one line that names the schema, then JSON under
+zlib: a house of eight rooms shrinks from three database pages to a part of one, which is what wears an SD card, and
+zlib's checksum tells damage from data.
 
 Pydantic reads the engine's plain dataclasses as they are: measured, the adapter costs 7 ms at start-up where a policy
 model exists anyway, and C code keeps the encoding short, since it shares the interpreter with the hot path. A field
@@ -25,6 +25,7 @@ SCHEMA = 1
 
 _MARK = b"spotty snapshot "
 _HEADER = b"%s%d\n" % (_MARK, SCHEMA)
+_A_LINE = 200
 _UNCONFIGURED = Rules(enabled=False)
 _FAST = 1
 """Zlib's quickest level: repeated field names shrink as well, in a third of the time."""
@@ -71,7 +72,8 @@ def encode(house: House) -> bytes:
     try:
         body = _ADAPTER.dump_json(kept, warnings="error")
     except PydanticSerializationError as error:
-        raise SnapshotError(f"the state cannot be written down: {error}") from error
+        line = " ".join(str(error).split())
+        raise SnapshotError(f"the state cannot be written down: {line[:_A_LINE]}") from error
     return _HEADER + zlib.compress(body, _FAST)
 
 

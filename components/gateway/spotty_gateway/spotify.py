@@ -12,7 +12,7 @@ from spotipy.exceptions import SpotifyException
 
 from spotty_gateway.engine.events import Position
 from spotty_gateway.engine.rules import Device, Repeat
-from spotty_gateway.errors import PlayerUnavailableError
+from spotty_gateway.errors import PlayerError, PlayerUnavailableError
 from spotty_gateway.ports import Look, SeenDevice
 from spotty_gateway.refusals import AlreadyError, TokenRefusedError, refusal, unreachable
 from spotty_gateway.tokens import DeviceAuth, TokenFile
@@ -122,18 +122,9 @@ class SpotifyPlayer:
             raise PlayerUnavailableError("Spotify took too long to answer; it is tried again")
         self._spotify.requests_timeout = self._auth.requests_timeout = min(CONNECT_S, left_s), min(READ_S, left_s)
         self._answer = None
-        try:
-            found = function(*arguments)
-        except SpotifyException as error:
-            raise refusal(error.http_status, error.reason, str(error.msg), error.headers) from error
-        except requests.RequestException as error:
-            raise unreachable(error) from error
-        except AttributeError as error:
-            answer = self._last_answer()
-            if answer is None or answer.status_code < BAD_REQUEST:  # not an error's answer: a fault of ours
-                raise
-            # {"error": "text"} instead of an object: spotipy stumbles over it
-            raise refusal(answer.status_code, None, "", answer.headers) from error
+        found, error = self._tried(function, *arguments)
+        if error is not None:
+            raise error
         answer = self._last_answer()
         if answer is None:  # spotipy takes a request that cannot be built for an answer without JSON
             raise PlayerUnavailableError("a request to Spotify could not be made; please report this")
@@ -143,6 +134,23 @@ class SpotifyPlayer:
             )
         return found
 
+    def _tried(self, function: Callable[..., Any], *arguments: object) -> tuple[Any, PlayerError | None]:
+        """What came of it. The error is raised by the caller, outside: what it is made of may quote anything."""
+        try:
+            return function(*arguments), None
+        except SpotifyException as error:
+            answer = self._last_answer()
+            is_json = answer is not None and "json" in answer.headers.get("content-type", "")
+            return None, refusal(error.http_status, error.reason, str(error.msg) if is_json else "", error.headers)
+        except requests.RequestException as error:
+            return None, unreachable(error)
+        except AttributeError:
+            answer = self._last_answer()
+            if answer is None or answer.status_code < BAD_REQUEST:  # not an error's answer: a fault of ours
+                raise
+            # {"error": "text"} instead of an object: spotipy stumbles over it
+            return None, refusal(answer.status_code, None, "", answer.headers)
+
     def _last_answer(self) -> requests.Response | None:
         return self._answer
 
@@ -151,7 +159,7 @@ def _look(found: dict[str, Any]) -> Look:
     device, context, track = found.get("device"), found.get("context"), found.get("item")
     return Look(
         is_playing=bool(found["is_playing"]),
-        device=_seen(device) if device else None,
+        device=None if device is None else _seen(device),
         context_uri=context["uri"] if context else None,
         track_uri=track["uri"] if track else None,
         progress_ms=found.get("progress_ms") or 0,

@@ -24,7 +24,7 @@ SCOPES = ["user-read-playback-state", "user-modify-playback-state"]
 EARLY_S = 120
 """A token is renewed when it has this long to live: longer than any command may take."""
 
-CONNECT = "connect the household's Spotify account"
+CONNECT = "connect the household's Spotify account with 'spotty login'"
 ACCOUNTS = "Spotify's accounts service"
 
 TokenInfo = dict[str, Any]
@@ -61,6 +61,15 @@ class TokenFile(CacheHandler):  # type: ignore[misc]  # spotipy is untyped
         if not isinstance(found, dict) or not _is_token(found.get("refresh_token")):
             raise PlayerAuthError(f"{self._path} holds no Spotify tokens: {CONNECT} again")
         return found
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """Differs whenever the file does: somebody else may connect or disconnect the account while we run."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def save_token_to_cache(self, token_info: TokenInfo) -> None:
         """Replace the tokens durably. A disk that refuses is tried again at the next read, and said once."""
@@ -100,18 +109,21 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
         self.OAUTH_TOKEN_URL = f"{accounts_url}/api/token"
         self._now_s = now_s
         self._tokens: TokenInfo | None = None
+        self._version: tuple[int, int] | None = None
         self._refused: str | None = None
 
     def get_access_token(self, code: str | None = None, check_cache: bool = True, as_dict: bool = False) -> str:
         """A token that lives for a while yet. Raises PlayerAuthError without consent, PlayerUnavailableError."""
         del code, check_cache, as_dict  # spotipy's signature; a device has one way only
-        if self._tokens is None:
+        if self._tokens is None or self.cache_handler.version != self._version:
+            self._version = self.cache_handler.version
+            self._tokens = None  # also where reading it fails now
             self._tokens = self.cache_handler.get_cached_token()
         if self._tokens["refresh_token"] == self._refused:
-            self._tokens = None  # a person may have given consent anew when we are asked again
             raise PlayerAuthError(f"Spotify's consent has ended: {CONNECT} again")
         if not _lives_at(self._tokens, self._now_s() + EARLY_S):
             self._tokens = self._renew(self._tokens["refresh_token"])
+            self._version = self.cache_handler.version
         access_token: str = self._tokens["access_token"]
         return access_token
 
@@ -121,27 +133,39 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
             self._tokens = {**self._tokens, "expires_at": 0}
 
     def _add_custom_values_to_token_info(self, token_info: TokenInfo) -> TokenInfo:
-        """An answer on its way into the file: looked at before it replaces what is there, and timed by our clock."""
+        """An answer on its way into the file: looked at before it replaces what is there, and timed by our clock.
+
+        The date of consent stays beside the tokens: refreshing them does not make it later.
+        """
         if not _is_token(token_info["access_token"]):
             raise ValueError("no access token in the answer")
         if not _is_token(token_info.get("refresh_token")):
             token_info.pop("refresh_token", None)  # spotipy keeps the old one only where none is named
-        return {**token_info, "expires_at": int(self._now_s()) + int(token_info["expires_in"])}
+        kept = {"consent_at": self._tokens["consent_at"]} if self._tokens and "consent_at" in self._tokens else {}
+        return {**kept, **token_info, "expires_at": int(self._now_s()) + int(token_info["expires_in"])}
 
     def _renew(self, refresh_token: str) -> TokenInfo:
+        renewed, error = self._tried(refresh_token)
+        if error is not None:
+            raise error
+        if renewed is None:
+            raise PlayerUnavailableError(f"{ACCOUNTS} answers what cannot be read; it is tried again")
+        return renewed
+
+    def _tried(self, refresh_token: str) -> tuple[TokenInfo | None, PlayerError | None]:
+        """What came of it. The error is raised by the caller, outside: what it is made of may quote a token."""
         try:
-            renewed: TokenInfo = self.refresh_access_token(refresh_token)
+            return self.refresh_access_token(refresh_token), None
         except SpotifyOauthError as error:
             if error.error == "invalid_grant":
-                self._refused, self._tokens = refresh_token, None
-            raise _refusal(error) from None
+                self._refused = refresh_token
+            return None, _refusal(error)
         except requests.JSONDecodeError:
-            raise PlayerUnavailableError(f"{ACCOUNTS} answers what cannot be read; it is tried again") from None
+            return None, None
         except requests.RequestException as error:
-            raise unreachable(error, ACCOUNTS) from error
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise PlayerUnavailableError(f"{ACCOUNTS} answers what cannot be read; it is tried again") from None
-        return renewed
+            return None, unreachable(error, ACCOUNTS)
+        except (ValueError, KeyError, TypeError, AttributeError):  # JSON, but no answer of a token endpoint
+            return None, None
 
 
 def _refusal(error: SpotifyOauthError) -> PlayerError:

@@ -66,7 +66,9 @@ def test_a_downgrade_goes_on_with_the_file(tmp_path: Path) -> None:
 def test_a_newer_file_of_no_use_is_kept_aside(tmp_path: Path) -> None:
     """A newer file that lacks what this version needs is moved aside, said plainly, and a new one begun."""
     changed = replace(NEWER, migrations=(*NEWER.migrations, ("ALTER TABLE note RENAME TO remark",)), needs=())
-    Database(tmp_path, changed, connect, unheard).run(lambda _: None)
+    database = Database(tmp_path, changed, connect, unheard)
+    database.run(lambda _: None)
+    database.close()
     (line,) = add(tmp_path, NOTES, "after")
     (aside,) = asides(tmp_path)
     assert aside.name.startswith("notes.db.newer-")

@@ -81,6 +81,15 @@ def test_a_flush_hurries_and_then_waits_for_the_cure(tmp_path: Path) -> None:
     assert saved_in(tmp_path) == 1
 
 
+def test_close_says_when_something_was_left_behind(tmp_path: Path) -> None:
+    """Closing on a full disk ends all the same, and answers that not everything is in the files."""
+    disk = Disk()
+    disk.full = True
+    with running_store(tmp_path, unheard, disk=disk) as store:
+        store.note_edge(edge(1))
+        assert not store.close()
+
+
 def test_a_patient_flush_is_answered_by_the_cure(tmp_path: Path) -> None:
     """Whoever waits in flush through failed attempts is told once everything is written after all."""
     timing, disk = ManualTiming(), Disk()

@@ -146,8 +146,8 @@ def test_close_writes_what_waits_and_lets_go(tmp_path: Path) -> None:
         assert timing.next_sleep() is None
         store.note_edge(edge(1))
         store.save(house(1), "boot-a")
-        store.close()
-        store.close()
+        assert store.close()
+        assert store.close()
         assert "store" not in {thread.name for thread in threading.enumerate()}
     assert {path.name for path in tmp_path.iterdir()} == {"state.db", "history.db"}
     assert saved_in(tmp_path) == 1

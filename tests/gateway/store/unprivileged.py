@@ -20,6 +20,7 @@ def prepare(folder: Path) -> None:
         store.note_edge(edge(number))
     store.save(house(1), "boot-a")
     store.close()
+    list(read_edges(folder / "history.db"))  # leaves an empty log; and loads all of Python that nobody may not read
     for path in folder.iterdir():
         path.chmod(0o444)
     folder.chmod(0o555)

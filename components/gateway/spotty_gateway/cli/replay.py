@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _complain(f"warning: {_name(arguments.log)}: {warning}", 0)
     if sys.stdout is None:
         return _complain("the answer cannot be written: standard output is closed", CANNOT_WRITE)
-    return _write(as_json(outcome.verdicts) if arguments.format == "json" else _text(outcome, arguments.log, paths))
+    return _write(as_json(outcome.verdicts) if arguments.format == "json" else [_text(outcome, arguments.log, paths)])
 
 
 class _BadPolicyError(Exception):
@@ -126,10 +126,12 @@ def _page() -> Page:
     return Page(shutil.get_terminal_size().columns, has_colours, is_ascii)
 
 
-def _write(text: str) -> int:
+def _write(lines: Iterable[str]) -> int:
     """Write the answer. A reader who has seen enough (`| head`) is no fault; a full disk is one."""
     try:
-        print(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding), flush=True)
+        for line in lines:
+            print(line.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
+        sys.stdout.flush()
     except OSError as error:
         # What is left in the buffer would be tried again, and complained about, when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -103,10 +103,8 @@ def _system_goes_down() -> bool:
 def _logging(level: str) -> Iterator[None]:
     """Lines go to standard output from a thread of their own: who reads them may be slow, deciding must not be."""
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
-    output = logging.StreamHandler(sys.stdout)
-    output.setFormatter(logging.Formatter("%(message)s"))
-    writer = QueueListener(lines, output)
-    logging.basicConfig(level=level.upper(), handlers=[QueueHandler(lines)])
+    writer = QueueListener(lines, logging.StreamHandler(sys.stdout))
+    logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[QueueHandler(lines)])
     writer.start()
     try:
         yield

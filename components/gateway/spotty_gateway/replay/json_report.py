@@ -1,41 +1,51 @@
-"""Telling a verdict to a program: JSON."""
+"""Telling a verdict to a program: JSON, one session a line."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from spotty_gateway.engine.quiet_hours import EPOCH
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.replay.judge import Verdict
+from spotty_gateway.replay.judge import Past, Verdict
 
 
-def as_json(verdicts: list[Verdict]) -> str:
-    """The first verdict as an object; that of the compared policy, if there is one, under `compare`."""
-    shape = _shape(verdicts[0])
-    if len(verdicts) > 1:
-        shape["compare"] = _shape(verdicts[1])
-    return json.dumps(shape, indent=2)
+def as_json(verdicts: list[Verdict]) -> Iterator[str]:
+    """The lines of an object: the first verdict's members, and under `compare` the second's if there is one.
+
+    Line by line, because the sessions of years are many and their JSON would be ten times as large as they are.
+    """
+    first, *others = verdicts
+    yield "{"
+    yield from _members(first)
+    for other in others:
+        yield ', "compare": {'
+        yield from _members(other)
+        yield "}"
+    yield "}"
 
 
-def _shape(verdict: Verdict) -> dict[str, Any]:
+def _members(verdict: Verdict) -> Iterator[str]:
+    yield '"sessions": ['
+    for left, one in zip(range(len(verdict.sessions) - 1, -1, -1), verdict.sessions, strict=True):
+        yield f"  {json.dumps(_session(one))}{',' if left else ''}"
+    yield "],"
+    totals = {
+        "motions": verdict.motions,
+        "accepted": verdict.accepted,
+        "sessions": len(verdict.sessions),
+        "playSeconds": verdict.play_us / SECOND,
+        "suppressed": dict(sorted(verdict.suppressed.items())),
+        "faults": dict(sorted(verdict.faults.items())),
+    }
+    yield f'"totals": {json.dumps(totals, indent=2)}'
+
+
+def _session(one: Past) -> dict[str, str | int]:
     return {
-        "sessions": [
-            {
-                "start": _utc(one.start_at),
-                "end": _utc(one.end_at),
-                "endedBy": one.ended_by.value,
-                "motionEventsCount": one.motions,
-            }
-            for one in verdict.sessions
-        ],
-        "totals": {
-            "motions": verdict.motions,
-            "accepted": verdict.accepted,
-            "sessions": len(verdict.sessions),
-            "playSeconds": verdict.play_us / SECOND,
-            "suppressed": dict(sorted(verdict.suppressed.items())),
-            "faults": dict(sorted(verdict.faults.items())),
-        },
+        "start": _utc(one.start_at),
+        "end": _utc(one.end_at),
+        "endedBy": one.ended_by.value,
+        "motionEventsCount": one.motions,
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from itertools import groupby
 
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.replay.strip import Strip
@@ -47,7 +48,7 @@ class Page:
     @property
     def heights(self) -> str:
         """The signs for nothing and for each of eight heights of a bar."""
-        return "..:::+++#" if self.is_ascii else "·▁▂▃▄▅▆▇█"
+        return ".:-=+*%#@" if self.is_ascii else "·▁▂▃▄▅▆▇█"
 
     @property
     def quiet(self) -> str:
@@ -86,14 +87,16 @@ class Page:
         signs = [(b > a) - (b < a) for a, b in zip(one.heights, other.heights, strict=True)]
         marks = "".join(self.ink(" +-"[sign], Ink.MORE if sign > 0 else Ink.LESS) for sign in signs)
         sessions = f"{other.began - one.began:+}" if other.began != one.began else ""
-        yield f"{'':{_BEFORE_THE_STRIP}}{marks} {sessions:>5} {more(other.music_us - one.music_us):>12}".rstrip()
+        music = more(other.music_us - one.music_us) if other.music_us != one.music_us else ""
+        yield f"{'':{_BEFORE_THE_STRIP}}{marks} {sessions:>5} {music:>12}".rstrip()
 
     def _line(self, label: str, whose: str, strip: Strip) -> str:
-        cells = "".join(
-            self.ink(self.heights[height], Ink.MUSIC)
-            if height
-            else self.ink(self.quiet if is_quiet else self.heights[0], Ink.FAINT)
+        signs = [
+            (self.heights[height], Ink.MUSIC) if height else (self.quiet if is_quiet else self.heights[0], Ink.FAINT)
             for height, is_quiet in zip(strip.heights, strip.quiet, strict=True)
+        ]
+        cells = "".join(
+            self.ink("".join(sign for sign, _ in run), ink) for ink, run in groupby(signs, key=lambda one: one[1])
         )
         music = length(strip.music_us) if strip.music_us else ""
         return f"{label:10} {whose} {cells} {strip.began or '':>5} {music:>12}".rstrip()

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from typing import BinaryIO
@@ -16,27 +16,23 @@ STDIN = "-"
 @contextmanager
 def rewindable(source: str) -> Iterator[BinaryIO]:
     """The file at the path `source`; standard input ("-") or a pipe is kept on disk first. Raises BadLogError."""
-    try:
-        flows_by = source == STDIN or Path(source).is_fifo()
-        file = _spool(source) if flows_by else Path(source).open("rb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise BadLogError(f"{error.strerror}; name a CSV log or a gateway's history.db") from error
-    with file:
-        yield file
+    if source == STDIN and sys.stdin is None:
+        raise BadLogError("it is closed; pipe a CSV log into it")
+    with ExitStack() as stack:
+        try:
+            flow = sys.stdin.buffer if source == STDIN else stack.enter_context(Path(source).open("rb"))
+            log = flow if flow.seekable() and source != STDIN else stack.enter_context(_copy(flow))
+        except OSError as error:
+            raise BadLogError(f"{error.strerror}; name a CSV log or a gateway's history.db") from error
+        yield log
 
 
-def _spool(source: str) -> BinaryIO:
+@contextmanager
+def _copy(flow: BinaryIO) -> Iterator[BinaryIO]:
     """A copy on disk, in a file without a name: nothing stays behind, however the program ends."""
-    spool = tempfile.TemporaryFile(prefix="spotty-replay-")  # noqa: SIM115 - for the caller to close
-    try:
-        if source != STDIN:
-            with Path(source).open("rb") as pipe:
-                copyfileobj(pipe, spool)
-        elif sys.stdin is None:
-            raise BadLogError("it is closed; pipe a CSV log into it")
-        else:
-            copyfileobj(sys.stdin.buffer, spool)
-    except OSError as error:
-        spool.close()
-        raise BadLogError(f"{error.strerror}; it is kept on disk while it is read") from error
-    return spool
+    with tempfile.TemporaryFile(prefix="spotty-replay-") as copy:
+        try:
+            copyfileobj(flow, copy)
+        except OSError as error:
+            raise BadLogError(f"{error.strerror}; a log that flows by is kept on disk while it is read") from error
+        yield copy

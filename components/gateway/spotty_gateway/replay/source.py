@@ -1,7 +1,7 @@
 """Where a log comes from (a file, standard input, the gateway's own ring), and in what order it is walked through."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,8 +18,8 @@ Progress = Callable[[float], None]
 """Told now and then how much of the log has been read, 0 to 1."""
 
 _DATABASE = b"SQLite format 3\0"
-_Read = Callable[[Tally], Iterator[Edge]]
-"""Reads a log from its beginning, each time it is called."""
+_Read = Callable[[Tally], Generator[Edge]]
+"""Reads a log from its beginning, each time it is called. To be closed while the log is still open."""
 
 
 class _OutOfOrderError(Exception):
@@ -45,10 +45,12 @@ def replay(
     with _opened(source, sensor, progress, skip_bad_lines=skip_bad_lines) as read:
         tally = Tally()
         try:
-            verdicts = _judge(_in_order(read(tally)), every_rules)
+            with closing(read(tally)) as edges:
+                verdicts = _judge(_in_order(edges), every_rules)
         except _OutOfOrderError:
             tally = Tally()
-            unsorted = list(read(tally))
+            with closing(read(tally)) as edges:
+                unsorted = list(edges)
             verdicts = _judge(sorted(unsorted, key=lambda edge: edge.at), every_rules)
             return Outcome(verdicts, [_disorder(unsorted), *_skipped(tally)])
     return Outcome(verdicts, _skipped(tally))
@@ -88,7 +90,7 @@ def _opened(source: str, sensor: str | None, progress: Progress, *, skip_bad_lin
         yield lambda tally: _csv_edges(raw, tally, progress, skip_bad_lines=skip_bad_lines)
 
 
-def _csv_edges(raw: BinaryIO, tally: Tally, progress: Progress, *, skip_bad_lines: bool) -> Iterator[Edge]:
+def _csv_edges(raw: BinaryIO, tally: Tally, progress: Progress, *, skip_bad_lines: bool) -> Generator[Edge]:
     size = max(raw.seek(0, 2), 1)
     raw.seek(0)
     text = open_text(raw)
@@ -118,7 +120,7 @@ def _ring(path: Path, sensor: str | None) -> _Read | None:
     if sensor is None and len(sensors) > 1:
         raise BadLogError(f"it has {len(sensors)} sensors, {', '.join(sensors)}; choose one with --sensor")
 
-    def read(_tally: Tally) -> Iterator[Edge]:
+    def read(_tally: Tally) -> Generator[Edge]:
         try:
             yield from _ring_edges(lambda: store.read_edges(path, sensor))
         except store.HistoryError as error:

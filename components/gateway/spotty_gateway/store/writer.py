@@ -137,18 +137,21 @@ class Store:
             self._wake.notify()
         return written.wait(timeout_s)
 
-    def close(self, timeout_s: float = CLOSE_S) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> bool:
         """Write what waits, once, and end the thread; returns after `timeout_s` even if the disk hangs.
 
-        May be called again. What is noted afterwards is not written.
+        True if everything is in the files. May be called again; what is noted after the first call is not written.
         """
         with self._wake:
             self._closing = True
             self._wake.notify()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-        else:
+        if self._thread is None:
             self._let_go()
+        else:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                return False
+        return all(desk.due_at(self._timing.now()) == inf for desk in self._desks)
 
     def _main(self) -> None:
         is_last = False

@@ -1,0 +1,191 @@
+import json
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from spotty_gateway.local import MAX_LINE_BYTES, Answer, Asked, AskSnooze, FolderLock, LocalError, LocalServer, ask
+
+PATIENCE_S = 10.0
+
+
+class Desk:
+    """What is asked over the socket, and what is answered."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.reply: Callable[[Asked], Answer] = lambda _: {"ok": True}
+
+    def __call__(self, asked: Asked) -> Answer:
+        """The server's callback."""
+        self.asked.append(asked)
+        return self.reply(asked)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Says ok."""
+    return Desk()
+
+
+@pytest.fixture
+def path(tmp_path: Path, desk: Desk) -> Iterator[Path]:
+    """The socket of a running server."""
+    server = LocalServer(tmp_path / "spotty.sock", desk)
+    server.start()
+    yield tmp_path / "spotty.sock"
+    server.close()
+
+
+def say(path: Path, sent: bytes, *, end: bool = True) -> Answer | None:
+    """Send these bytes; the answer, or None if the server hung up without one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(PATIENCE_S)
+        connection.connect(str(path))
+        with suppress(BrokenPipeError):
+            connection.sendall(sent)
+        if end:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+        received = b""
+        with suppress(ConnectionResetError):
+            while more := connection.recv(65536):
+                received += more
+    found: Answer | None = json.loads(received) if received else None
+    return found
+
+
+def test_a_request_is_asked_and_answered(path: Path, desk: Desk) -> None:
+    """One JSON line in, one out."""
+    assert ask(path, {"do": "snooze", "sensor": "bath", "forS": 90.0}) == {"ok": True}
+    assert desk.asked == [AskSnooze(do="snooze", sensor="bath", for_s=90.0)]
+
+
+def test_only_the_owner_may_use_it(path: Path) -> None:
+    """The socket has mode 0600 from the moment it has a name."""
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"\n",
+        b"\x00\xff\xfe\n",
+        b"status\n",
+        b"[]\n",
+        b"null\n",
+        b'{"do": "explode"}\n',
+        b'{"do": "pause"}\n',
+        b'{"do": "status", "please": true}\n',
+        b'{"do": "snooze", "sensor": "bath", "forS": -1}\n',
+        b'{"do": "snooze", "sensor": "bath", "forS": 1e999}\n',
+        b'{"do": "status"',
+        b"[" * 4000 + b"\n",
+        b"x" * (MAX_LINE_BYTES + 1),
+        b"x" * 10_000_000,
+    ],
+)
+def test_garbage_is_answered_or_dropped_and_hurts_nobody(path: Path, desk: Desk, sent: bytes) -> None:
+    """Whatever comes: at most one line that says what is wrong, nothing is done, and the next one is served."""
+    answer = say(path, sent)
+    assert answer is None or list(answer) == ["error"]
+    assert desk.asked == []
+    assert ask(path, {"do": "status"}) == {"ok": True}
+
+
+def test_a_slow_client_costs_the_others_a_second_at_most(path: Path) -> None:
+    """Somebody who connects and says nothing, or half a line, is hung up on; the next one is served."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.connect(str(path))
+        silent.sendall(b'{"do": ')
+        assert ask(path, {"do": "status"}) == {"ok": True}
+        silent.settimeout(PATIENCE_S)
+        assert silent.recv(100) == b""
+
+
+def test_a_client_that_leaves_before_its_answer_hurts_nobody(path: Path, desk: Desk) -> None:
+    """Hanging up while the answer is made is the client's own loss."""
+    left = threading.Event()
+    desk.reply = lambda _: {"waited": left.wait(PATIENCE_S), "long": "x" * 1_000_000}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hasty:
+        hasty.connect(str(path))
+        hasty.sendall(b'{"do": "status"}\n')
+    left.set()
+    assert ask(path, {"do": "status"})["waited"]
+
+
+def test_a_bug_in_answering_is_told_and_the_next_is_served(path: Path, desk: Desk) -> None:
+    """The thread lives on; whoever asked is told that the fault is ours."""
+    desk.reply = lambda _: {"never": 1 // 0}
+    with pytest.raises(LocalError, match="a fault in the gateway: ZeroDivisionError"):
+        ask(path, {"do": "status"})
+    desk.reply = lambda _: {"ok": True}
+    assert ask(path, {"do": "status"}) == {"ok": True}
+
+
+def test_no_gateway_is_one_clear_line(tmp_path: Path) -> None:
+    """Nobody there: said, with the path that was tried."""
+    with pytest.raises(LocalError, match=r"no gateway answers at .*spotty\.sock"):
+        ask(tmp_path / "spotty.sock", {"do": "status"})
+
+
+def test_closing_leaves_no_socket_and_can_come_before_starting(tmp_path: Path, desk: Desk) -> None:
+    """A server that never started closes too, and its file is gone."""
+    server = LocalServer(tmp_path / "spotty.sock", desk)
+    server.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_socket_of_a_dead_gateway_is_replaced(tmp_path: Path, desk: Desk) -> None:
+    """A socket's file that nobody listens on, as a kill leaves it, is no hindrance."""
+    path = tmp_path / "spotty.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(str(path))
+    server = LocalServer(path, desk)
+    server.start()
+    assert ask(path, {"do": "status"}) == {"ok": True}
+    server.close()
+
+
+def test_a_path_too_long_is_one_clear_line(tmp_path: Path, desk: Desk) -> None:
+    """A socket's path has 107 characters at most: the line says what to do."""
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    with pytest.raises(LocalError, match="shorter path"):
+        LocalServer(deep / "spotty.sock", desk)
+
+
+def test_one_gateway_a_folder(tmp_path: Path) -> None:
+    """While one has the folder another is refused, with the way out; afterwards it may have it."""
+    lock = FolderLock(tmp_path)
+    with pytest.raises(LocalError, match="another gateway runs with the data folder"):
+        FolderLock(tmp_path)
+    lock.release()
+    FolderLock(tmp_path).release()
+
+
+def test_a_killed_gateway_holds_nothing(tmp_path: Path) -> None:
+    """The lock dies with its process, however that comes."""
+    holder = "import sys, pathlib; from spotty_gateway.local import FolderLock\n"
+    holder += f"lock = FolderLock(pathlib.Path({str(tmp_path)!r})); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(LocalError):
+            FolderLock(tmp_path)
+        process.kill()
+    FolderLock(tmp_path).release()
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    """A data folder below a file: the line names the setting."""
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalError, match=r"cannot be written .*: set dataDir"):
+        FolderLock(tmp_path / "file" / "data")
