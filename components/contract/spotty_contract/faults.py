@@ -44,8 +44,8 @@ def faults_of(error: ValidationError, what: str) -> list[str]:
 def shorten(value: object) -> str:
     """A value as it would be written in JSON, in one short line."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+    text = text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
 def _shapes(base: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -2,13 +2,15 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
-FIELDS = 3
-"""date and time, sensor, ON or OFF; what follows is an annotation."""
+FIELDS = 4
+"""date, time, sensor, ON or OFF; what follows is an annotation."""
+
+STATES = {"ON": "on", "OFF": "off"}
 
 
 class NotCasasError(Exception):
@@ -18,23 +20,36 @@ class NotCasasError(Exception):
 def read_casas(lines: Iterable[str], zone: ZoneInfo, sensors: list[str]) -> Iterator[tuple[str, str, str]]:
     """Rows of timestamp (with offset), sensor and on/off, for the sensors that match one of the patterns.
 
-    The log has local times without offset: in the hour that occurs twice the first is taken. States other than ON and
-    OFF (temperatures, batteries) are left out. Raises NotCasasError.
+    Fields are separated by tabs or spaces: both are in use. States other than ON and OFF (temperatures, batteries) are
+    left out. Raises NotCasasError.
     """
+    latest = datetime.min.replace(tzinfo=UTC)
     for number, line in enumerate(lines, start=1):
-        fields = line.rstrip("\r\n").split("\t")
-        if not line.strip():
+        fields = line.split(maxsplit=FIELDS)
+        if not fields:
             continue
         if len(fields) < FIELDS:
             raise NotCasasError(f"line {number}: not 'date time<TAB>sensor<TAB>ON|OFF': {line.strip()[:60]!r}")
-        stamp, sensor, state = fields[:FIELDS]
-        if state not in ("ON", "OFF") or not any(fnmatchcase(sensor, pattern) for pattern in sensors):
+        day, time, sensor, state = fields[:FIELDS]
+        if state not in STATES or not any(fnmatchcase(sensor, pattern) for pattern in sensors):
             continue
         try:
-            local = datetime.fromisoformat(stamp)
+            local = datetime.fromisoformat(f"{day} {time}")
         except ValueError as error:
-            raise NotCasasError(f"line {number}: {stamp!r} is no date and time") from error
-        yield local.replace(tzinfo=zone).isoformat(), sensor, state.lower()
+            raise NotCasasError(f"line {number}: {f'{day} {time}'!r} is no date and time") from error
+        instant = _placed(local, zone, latest)
+        latest = max(latest, instant.astimezone(UTC))
+        yield instant.isoformat(), sensor, STATES[state]
+
+
+def _placed(local: datetime, zone: ZoneInfo, latest: datetime) -> datetime:
+    """The local time with its offset, which the log lacks.
+
+    In the hour that the clocks show twice it is the first time round, until that would mean going back in time.
+    """
+    first = local.replace(tzinfo=zone)
+    again = first.replace(fold=1)
+    return again if first.astimezone(UTC) < latest <= again.astimezone(UTC) else first
 
 
 def write_log(rows: Iterable[tuple[str, str, str]], to: TextIO) -> int:
