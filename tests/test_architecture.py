@@ -190,11 +190,11 @@ def test_everybody_imports_only_what_their_room_may() -> None:
 
 
 def test_the_engine_s_records_are_values() -> None:
-    """Nothing in engine/ changes an object but a Turn."""
+    """Nothing in engine/ changes an object but a Turn, and values.py those that it is only just making."""
     faults = [
         fault
         for module, path in sources()
-        if fits(module, {ENGINE})
+        if fits(module, {ENGINE}) and module != f"{ENGINE}.values"
         for fault in mutation_faults(module, path.read_text())
     ]
     assert faults == []

@@ -43,7 +43,7 @@ def read_residents(folder: Path) -> Residents:
     gateway = GatewayPolicy()
     path = folder / "gateway.json"
     try:
-        gateway = GatewayPolicy.model_validate_json(path.read_bytes())
+        gateway = GatewayPolicy.from_json(path.read_bytes())
     except OSError as error:
         faults.append(f"{path}: {error.strerror}; no sensor is known before it says which pins they are on")
     except ValidationError as error:
@@ -59,7 +59,7 @@ def read_residents(folder: Path) -> Residents:
 
 def _policy(path: Path, faults: list[str]) -> Policy:
     try:
-        return Policy.model_validate_json(path.read_bytes())
+        return Policy.from_json(path.read_bytes())
     except FileNotFoundError:
         return Policy()
     except OSError as error:

@@ -27,6 +27,11 @@ WHY_ENDED = {
     "transferred": "the music had moved to another room",
     "finished": "the music had come to its end",
 }
+WHY_TURNED_OUT = {
+    "manual_stop": "the music had been stopped by hand",
+    "taken_over": "somebody had chosen other music",
+    "finished": "the music had come to its end",
+}
 WHY_SILENT = {
     "account_busy": "another room has the account",
     "playing_elsewhere": "the account plays somewhere else",
@@ -49,6 +54,8 @@ def tell(effect: Effect, room: str) -> Iterator[str]:
             yield f"{room}: motion, but {WHY_NOT[reason]} ({reason})"
         case SessionFacts(ended_by=None, motions=1, playback_started=False, silent_reason=None):
             yield f"{room}: somebody came in"
+        case SessionFacts(corrected=True, ended_by=ended_by) if ended_by is not None:
+            yield f"{room}: it turns out that in the session just over {WHY_TURNED_OUT[ended_by]} ({ended_by})"
         case SessionFacts(ended_by=ended_by) if ended_by is not None:
             yield f"{room}: session over after {_length(effect.duration_us)}, {WHY_ENDED[ended_by]} ({ended_by})"
         case MusicDecided():

@@ -106,7 +106,7 @@ class _Seen:
 
     def record(self, facts: SessionFacts) -> None:
         """Keep a session that is over."""
-        if facts.ended_by is not None:
+        if facts.ended_by is not None and not facts.corrected:
             self.sessions.append(facts)
 
 
@@ -263,7 +263,7 @@ def _policy(path: str | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        policy = Policy.model_validate_json(Path(path).read_bytes())
+        policy = Policy.from_json(Path(path).read_bytes())
     except OSError as error:
         raise _BadPolicyError(f"{path}: {error.strerror}") from error
     except ValidationError as error:

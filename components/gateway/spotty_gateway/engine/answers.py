@@ -1,6 +1,5 @@
 """What the player's answers change. An answer that nothing waits for any more changes nothing."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotty_gateway.engine import debts, music, volumes
@@ -10,6 +9,7 @@ from spotty_gateway.engine.facts import facts_of
 from spotty_gateway.engine.fades import fade_in
 from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
 from spotty_gateway.engine.state import AwaitedStart, Hold, Idle, OwedPause, Playing, Silent, Starting
+from spotty_gateway.engine.values import replace
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.events import PlayerAnswered

@@ -1,6 +1,5 @@
 """What a person asks for directly: pause, resume, snooze, and the button on the wall."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from spotty_gateway.engine.quiet_hours import EPOCH, MICROSECOND, to_local
 from spotty_gateway.engine.reasons import EndedBy
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.engine.state import Hold, Idle, Input, Muted, Playing, Silent, Starting
+from spotty_gateway.engine.values import replace
 
 if TYPE_CHECKING:
     from datetime import tzinfo

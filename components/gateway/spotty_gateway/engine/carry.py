@@ -1,11 +1,10 @@
 """One room brought over a gap: its instants on the new run's clock, and nothing that died with the process."""
 
-from dataclasses import replace
-
 from spotty_gateway.engine import debts
 from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import NEVER, InputKind
 from spotty_gateway.engine.state import Input, Music, OwedPause, Playing, Presence, Room, Silent, Starting
+from spotty_gateway.engine.values import replace
 
 
 def carried(room: Room, saved_at: int, shift: int) -> Room:

@@ -73,7 +73,7 @@ class Judged:
     session_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SessionFacts:
     """A session as it stands; `ended_by` is None while it runs. `silent_reason` says why no music plays in it."""
 
@@ -92,6 +92,8 @@ class SessionFacts:
     context_uri: str | None
     clock_trusted: bool
     policy_version: int
+    corrected: bool = False
+    """Whether this session was told as over before, and only now it is known what had ended it."""
 
 
 @dataclass(frozen=True, slots=True)

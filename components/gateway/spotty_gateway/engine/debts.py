@@ -4,7 +4,6 @@ Each is tried, and tried again with growing waits, across restarts; a look comes
 paused that is no longer ours.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotty_gateway.engine import volumes
@@ -14,6 +13,7 @@ from spotty_gateway.engine.fades import FADE_STEPS, fade_out, take_due, volume_n
 from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import AwaitedStart, OwedPause, Playing, Starting
+from spotty_gateway.engine.values import replace
 from spotty_gateway.engine.waits import PAUSE_BACKOFF_MAX_US, backoff_us
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def not_ours(turn: "Turn", sensor_id: str, owed: OwedPause, outcome: NotOurs) ->
     closed, reason = owed.closed, EndedBy(outcome.reason)
     by_us = reason is EndedBy.MANUAL_STOP and owed.attempt
     if closed is not None and closed.ended_by is EndedBy.TIMEOUT and not by_us:
-        turn.tell(replace(closed, ended_by=reason))
+        turn.tell(replace(closed, ended_by=reason, corrected=True))
     settle(turn, sensor_id, "left_alone", outcome.reason, volume_restored=reason is EndedBy.TAKEN_OVER)
 
 

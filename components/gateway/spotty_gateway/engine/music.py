@@ -4,7 +4,6 @@ Only music that we started is ever stopped, and only on our device. The player i
 people: every command is answered by an event, sooner or later, and until it is answered the state says so.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotty_gateway.engine import debts, volumes
@@ -21,6 +20,7 @@ from spotty_gateway.engine.commands import Claim, MusicDecided, StartMusic
 from spotty_gateway.engine.reasons import EndedBy, SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import Hold, Idle, Muted, OwedPause, Playing, Silent, Starting
+from spotty_gateway.engine.values import replace
 from spotty_gateway.engine.waits import RETRY_DELAYS_US
 
 if TYPE_CHECKING:

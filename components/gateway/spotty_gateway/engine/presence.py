@@ -1,10 +1,10 @@
 """Evidence: what a room's inputs say about somebody being there. Pure functions on one room's Presence."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from spotty_gateway.engine.rules import DOOR_SETTLES_US, NEVER, InputKind, Rules
 from spotty_gateway.engine.state import Input, Presence
+from spotty_gateway.engine.values import replace
 
 NEW_PIR = Input(InputKind.PIR)
 

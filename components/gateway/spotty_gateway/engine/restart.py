@@ -8,7 +8,7 @@ TRUST_WAIT_US, and `rejoin` when the clock is trusted or the wait is over.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spotty_gateway.engine import by_hand, debts, music, rooms, sessions, volumes
 from spotty_gateway.engine.account import owner_on
@@ -19,6 +19,7 @@ from spotty_gateway.engine.rules import NEVER, SECOND
 from spotty_gateway.engine.state import LONG_AGO, Hold, House, Idle, Muted, Playing, Room, Silent
 from spotty_gateway.engine.timeline import run_deadlines
 from spotty_gateway.engine.turn import Turn
+from spotty_gateway.engine.values import replace
 
 TRUST_WAIT_US = 120 * SECOND
 """How long after a boot a trusted clock is waited for before sessions from before it are given up (design §2)."""

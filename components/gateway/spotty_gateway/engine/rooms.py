@@ -1,7 +1,5 @@
 """What changes a room from outside: its policy, its inputs, the clock it lives by, the end of the component."""
 
-from dataclasses import replace
-
 from spotty_gateway.engine import by_hand, debts, music, presence, sessions, volumes
 from spotty_gateway.engine.commands import FaultCleared
 from spotty_gateway.engine.events import RoomConfigured
@@ -9,6 +7,7 @@ from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
 from spotty_gateway.engine.rules import SECOND, InputKind
 from spotty_gateway.engine.state import Hold, Idle, Playing, Presence, Room, Silent, Starting
 from spotty_gateway.engine.turn import Turn
+from spotty_gateway.engine.values import replace
 
 CLOCK_STEP_US = SECOND
 """A wall clock that has moved this much against the monotonic one was set, not slewed: quiet hours are looked at."""

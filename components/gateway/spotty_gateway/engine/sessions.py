@@ -4,7 +4,6 @@ Music is not decided here: `music.wanted` and `music.released` are told. So a re
 engineers agree on sessions.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotty_gateway.engine import music
@@ -14,6 +13,7 @@ from spotty_gateway.engine.quiet_hours import contains, to_local
 from spotty_gateway.engine.reasons import EndedBy, Reason, SilentReason
 from spotty_gateway.engine.rules import RECORD_AT_MOST_EVERY_US, InputKind
 from spotty_gateway.engine.state import LONG_AGO, Candidate, Muted, Room, Session, Silent
+from spotty_gateway.engine.values import replace
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.rules import Rules, Target

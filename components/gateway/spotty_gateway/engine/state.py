@@ -41,7 +41,7 @@ class Presence:
     last_motion_at: int = LONG_AGO
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Session:
     """Somebody is there. `target` was chosen when they came and stays theirs."""
 
@@ -57,7 +57,7 @@ class Session:
     policy_version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Past:
     """What a room remembers between sessions. `blocked` stands from a `max_session` end until the room was empty."""
 
@@ -188,7 +188,7 @@ class OwedVolume:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Music:
     """A room's music and what is owed for it."""
 

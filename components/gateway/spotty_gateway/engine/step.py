@@ -4,8 +4,6 @@ At one instant deadlines come first, in their order, then what the event changes
 nothing. Nothing here reads a clock, waits or fails: any event on any state has an answer.
 """
 
-from dataclasses import replace
-
 from spotty_gateway.engine import answers, by_hand, presence, rooms, sessions
 from spotty_gateway.engine.commands import Effect, FaultCleared
 from spotty_gateway.engine.deadlines import next_of
@@ -27,6 +25,7 @@ from spotty_gateway.engine.rules import NEVER, InputKind
 from spotty_gateway.engine.state import LONG_AGO, House, Input, Room
 from spotty_gateway.engine.timeline import run_deadlines
 from spotty_gateway.engine.turn import Turn
+from spotty_gateway.engine.values import replace
 
 _PIR = InputKind.PIR  # on Python 3.11 a member is looked up by Python code, and this is the hot path
 

@@ -1,7 +1,5 @@
 """Time passing: everything that falls due by itself happens here, in order of instants and then of Due."""
 
-from dataclasses import replace
-
 from spotty_gateway.engine import by_hand, debts, music, presence, rooms, sessions, volumes
 from spotty_gateway.engine.commands import FaultRaised
 from spotty_gateway.engine.deadlines import Due, next_of
@@ -9,6 +7,7 @@ from spotty_gateway.engine.reasons import EndedBy, Fault
 from spotty_gateway.engine.rules import NEVER, SECOND, InputKind
 from spotty_gateway.engine.state import Silent
 from spotty_gateway.engine.turn import Turn
+from spotty_gateway.engine.values import replace
 
 
 def run_deadlines(turn: Turn, until: int) -> None:

@@ -4,12 +4,12 @@ The step copies the house's rooms into a Turn, the rules below write into it, an
 outside the step stays a pure function; inside, nobody has to hand five results back through three callers.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotty_gateway.engine.commands import SAVE_STATE
 from spotty_gateway.engine.quiet_hours import span_at
 from spotty_gateway.engine.state import LONG_AGO, House, Room
+from spotty_gateway.engine.values import replace
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import Effect

@@ -1,6 +1,5 @@
 """Volumes: what a speaker is still to be brought to, step by step in a fade, and never above the policy's cap."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotty_gateway.engine.commands import SetVolume
@@ -9,6 +8,7 @@ from spotty_gateway.engine.fades import take_due, volume_now
 from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import Hold, OwedVolume, Playing
+from spotty_gateway.engine.values import replace
 from spotty_gateway.engine.waits import VOLUME_BACKOFF_MAX_US, backoff_us
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How long to wait before something is tried again. Jitter is the executor's: it knows no rooms and may be random."""
+"""How long to wait before something is tried again."""
 
 from spotty_gateway.engine.rules import SECOND
 
