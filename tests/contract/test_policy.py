@@ -320,4 +320,4 @@ def test_reading_is_the_inverse_of_writing(policy: dict[str, Any]) -> None:
     kept = read(policy)
     assert Policy.from_json(kept.to_json().encode()) == kept
     assert Policy.from_json(kept.model_dump_json().encode()) == kept
-    assert Policy.from_json(kept.model_dump_json(by_alias=False, indent=2).encode()) == kept
+    assert Policy.from_json(kept.model_dump_json(indent=2).encode()) == kept

@@ -78,3 +78,28 @@ def test_without_wiring_no_sensor_is_known_and_it_is_said(tmp_path: Path, conten
     assert rules == {}
     assert len(faults) == 1
     assert "no sensor is known before" in faults[0]
+
+
+def test_one_wrong_pin_does_not_switch_off_the_other_rooms(tmp_path: Path) -> None:
+    """What can be understood is watched; one line says what is wrong, and nothing that only follows from it."""
+    wiring = {
+        "timezone": "Europe/Berlin",
+        "sensors": [
+            {"id": "bath", "name": "Bath", "inputs": [{"id": "pir", "pin": 17}]},
+            {"id": "kitchen", "name": "Kitchen", "inputs": [{"id": "pir", "pin": 40}]},
+            {
+                "id": "hall",
+                "name": "Hall",
+                "inputs": [{"id": "pir", "pin": 17}, {"id": "door", "kind": "contact", "pin": 5}],
+            },
+        ],
+    }
+    (tmp_path / "gateway.json").write_text(json.dumps(wiring))
+    residents = read_residents(tmp_path)
+    watched = {one.wiring.id: [wire.id for wire in one.wiring.inputs] for one in residents.sensors}
+    assert watched == {"bath": ["pir"], "hall": ["door"]}
+    assert str(residents.sensors[0].rules.zone) == "Europe/Berlin"
+    (fault,) = residents.faults
+    assert "sensors.1.inputs.0.pin: 40 is not allowed" in fault
+    assert "list of" not in fault
+    assert fault.endswith("only Bath, Hall can be watched before that is mended")

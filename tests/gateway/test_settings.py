@@ -31,7 +31,7 @@ def test_an_unknown_setting_is_named_and_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name, value",
-    [("onStop", "paws"), ("pinFactory", 17), ("spotifyApiUrl", "spotify"), ("logLevel", None), ("clock", [])],
+    [("onStop", "paws"), ("spotifyApiUrl", "spotify"), ("logLevel", None), ("clock", [])],
 )
 def test_a_bad_setting_is_said_and_its_default_used(tmp_path: Path, name: str, value: object) -> None:
     """The line names file, setting and value; music goes on under the default."""
@@ -41,6 +41,14 @@ def test_a_bad_setting_is_said_and_its_default_used(tmp_path: Path, name: str, v
     assert len(faults) == 1
     assert f"{path}: {name}: " in faults[0]
     assert faults[0].endswith("it is left out")
+
+
+def test_pins_are_not_guessed(tmp_path: Path) -> None:
+    """A wrong pin factory is said as such: falling back to another would only say that there are no pins."""
+    with pytest.raises(
+        BadSettingsError, match='pinFactory: "mokc" is not allowed: it should be gpiod or lgpio or mock'
+    ):
+        read_settings(written(tmp_path, {"dataDir": "/data", "pinFactory": "mokc"}))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", {}, {"dataDir": 5}, {"onStop": "paws"}])

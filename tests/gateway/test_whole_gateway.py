@@ -141,6 +141,18 @@ def test_without_spotify_motion_is_still_decided_and_recorded(
     assert [one.action for one in flat.decisions()][:2] == ["motion_accepted", "fault"]
 
 
+def test_without_an_app_motion_is_still_decided_and_recorded(flat: Flat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client id is one line, the rest goes on, and nobody else's is taken from the environment."""
+    monkeypatch.setenv("SPOTIPY_CLIENT_ID", "somebody-elses")
+    flat.settings = {"spotifyClientId": ""}
+    with flat.rig() as rig:
+        flat.motion(rig)
+        assert "the settings have no spotifyClientId" in flat.heard.wait_for("no music for now")
+        flat.pass_s(rig, 61)
+        flat.heard.wait_for("session over")
+    assert [one.active for one in flat.edges()] == [True, False]
+
+
 def test_music_comes_when_spotify_comes_back(flat: Flat) -> None:
     """The start is retried while somebody is there: fifteen seconds later it plays."""
     with flat.rig() as rig:

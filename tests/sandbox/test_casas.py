@@ -1,4 +1,7 @@
 import io
+import subprocess
+import sys
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -6,6 +9,7 @@ import pytest
 from spotty_gateway.replay.log import Edge, Tally, open_text, read_csv
 from spotty_sandbox.casas import NotCasasError, read_casas, write_log
 
+IMPORT = [sys.executable, "-m", "spotty_sandbox", "import"]
 PACIFIC = ZoneInfo("America/Los_Angeles")
 DAY = [
     "2016-07-12 00:00:30.600670\tBedroomABed\tON\t\n",
@@ -79,3 +83,56 @@ def test_the_log_is_one_that_replay_reads() -> None:
     edges = list(read_csv(open_text(io.BytesIO(text.getvalue().encode())), Tally(), skip_bad_lines=False))
     start = 1_468_336_500_000_000
     assert edges == [Edge(start, "BathroomASink", active=True), Edge(start + 5_000_000, "sink, left", active=False)]
+
+
+@pytest.mark.parametrize(
+    "lines,arguments,said",
+    [
+        (DAY, ["--sensor", "Bathrom*"], "{log}: no sensor matches 'Bathrom*'; there are BathroomASink, BedroomABed"),
+        (
+            DAY,
+            ["--sensor", "*Bed", "--sensor", "Hall"],
+            "{log}: no sensor matches 'Hall'; there are BathroomASink, BedroomABed",
+        ),
+        (
+            [f"2016-07-12 08:15:00 S{number:02} ON\n" for number in range(14)],
+            ["--sensor", "Hall"],
+            (
+                "{log}: no sensor matches 'Hall'; there are S00, S01, S02, S03, S04, S05, "
+                "S06, S07, S08, S09, S10, S11 and 2 more"
+            ),
+        ),
+        (DAY[4:], [], "{log}: no sensor in it is ever ON or OFF"),
+        (["nonsense\n", *DAY], [], "{log}: line 1: not 'date time<TAB>sensor<TAB>ON|OFF': 'nonsense'"),
+        ([*DAY, "nonsense\n"], [], "{log}: line 7: not 'date time<TAB>sensor<TAB>ON|OFF': 'nonsense'"),
+        (None, [], "{log}: No such file or directory"),
+        (DAY, ["--timezone", "Mars/Olympus"], "Mars/Olympus is no IANA time zone"),
+    ],
+)
+def test_what_cannot_be_imported_is_said_in_one_line(
+    tmp_path: Path, lines: list[str] | None, arguments: list[str], said: str
+) -> None:
+    """One line on standard error that says what is there instead, nothing on standard output, exit code 2."""
+    log = tmp_path / "flat.txt"
+    if lines is not None:
+        log.write_text("".join(lines))
+    command = [*IMPORT, str(log), "--timezone", "America/Los_Angeles", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"spotty-sandbox import: {said.format(log=log)}\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    """As with `| head`: the first line is there, and no complaint about the rest."""
+    log = tmp_path / "flat.txt"
+    log.write_text(DAY[3] * 20_000)
+    with subprocess.Popen(
+        [*IMPORT, str(log), "--timezone", "America/Los_Angeles"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"timestamp,input,state\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0

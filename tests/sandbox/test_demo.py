@@ -20,6 +20,24 @@ LOG = """timestamp,input,state
 2026-03-14T09:40:00+01:00,Bath Area,off
 """
 
+LASTING = """timestamp,input,state
+2026-03-14T07:00:00+01:00,Bath Area,on
+2026-03-14T07:00:04+01:00,Bath Area,off
+2026-03-14T09:00:00+01:00,Bath Area,on
+"""
+"""An input that is still high at the end: it counts as stuck after an hour, and only then the session ends."""
+
+NAMES = """timestamp,input,state
+2026-03-14T07:00:00+01:00,Küche,on
+2026-03-14T07:00:04+01:00,Küche,off
+2026-03-14T07:01:00+01:00,A 1,on
+2026-03-14T07:04:00+01:00,A-1,on
+2026-03-14T07:04:01+01:00,A 1,off
+2026-03-14T07:09:00+01:00,A-1,off
+2026-03-14T07:30:00+01:00,"台所, left",on
+2026-03-14T07:30:09+01:00,"台所, left",off
+"""
+
 
 def test_without_a_terminal_it_is_one_visit_that_is_heard() -> None:
     """With no terminal the music starts and stops in a named room, and the exit code is 0."""
@@ -34,15 +52,47 @@ def test_without_a_terminal_it_is_one_visit_that_is_heard() -> None:
 
 
 @pytest.mark.parametrize("speed", ["at-once", "20000"])
-def test_a_recorded_log_gives_the_sessions_of_its_replay(tmp_path: Path, speed: str) -> None:
-    """Through pins, threads, real spotipy and HTTP at any speed, a log gives what the replay says."""
+@pytest.mark.parametrize(
+    "lines, policy, sessions",
+    [
+        pytest.param(LOG, None, 2, id="two inputs"),
+        pytest.param(LASTING, None, 2, id="still high at the end"),
+        pytest.param(LOG, '{"vacancyDelayS": 1800}', 2, id="half an hour of vacancy"),
+        pytest.param(NAMES, None, 2, id="names of any letters, and alike"),
+    ],
+)
+def test_a_recorded_log_gives_the_sessions_of_its_replay(
+    tmp_path: Path, lines: str, policy: str | None, sessions: int, speed: str
+) -> None:
+    """Through pins, threads, real spotipy and HTTP at any speed, a log gives what the replay says, to its very end."""
     log = tmp_path / "log.csv"
-    log.write_text(LOG)
+    log.write_text(lines, encoding="utf-8")
+    arguments = ["--log", str(log), "--speed", speed]
+    if policy is not None:
+        (tmp_path / "policy.json").write_text(policy)
+        arguments += ["--policy", str(tmp_path / "policy.json")]
+    done = subprocess.run([*DEMO, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{sessions} sessions through the pins; the replay of the log has the same ones." in done.stdout
+
+
+def test_a_log_may_come_from_standard_input() -> None:
+    """`--log -` is read to its end, and says which input got which id, by the order of their names."""
     done = subprocess.run(
-        [*DEMO, "--log", str(log), "--speed", speed], capture_output=True, text=True, timeout=120, check=False
+        [*DEMO, "--log", "-", "--speed", "at-once"], input=LOG, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "input-1 is Bath Area, input-2 is Bath Sink." in done.stdout
     assert "2 sessions through the pins; the replay of the log has the same ones." in done.stdout
+
+
+@pytest.mark.parametrize("speed", ["abc", "0", "nan"])
+def test_what_is_no_speed_is_told_what_one_is(speed: str) -> None:
+    """The last line says what was given and what a speed is; exit code 2."""
+    done = subprocess.run([*DEMO, "--speed", speed], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    said = f"'{speed}' is no speed: a number above 0 (times real time), or at-once"
+    assert done.stderr.splitlines()[-1].endswith(said)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +101,18 @@ def test_a_recorded_log_gives_the_sessions_of_its_replay(tmp_path: Path, speed: 
         (["--log", "nowhere.csv"], "nowhere.csv: No such file"),
         (["--log", "{log}", "--policy", "nowhere.json"], "nowhere.json: No such file"),
         (["--log", "{bad}"], "line 2, column 3 (state): 'maybe'"),
+        (["--log", "{header}"], "header.csv: there is nothing to play, no line follows its header"),
+        (["--log", "{many}"], "many.csv: 9 inputs; one room has at most 8"),
     ],
 )
 def test_what_cannot_be_played_is_said_in_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
-    """A missing log, a missing policy or a bad line: one line on standard error, exit code 2."""
+    """A missing log or policy, a bad line, no line or too many inputs: one line on standard error, exit code 2."""
     (tmp_path / "log.csv").write_text(LOG)
     (tmp_path / "bad.csv").write_text("timestamp,input,state\n2026-03-14T07:00:00Z,a,maybe\n")
-    known = {"log": str(tmp_path / "log.csv"), "bad": str(tmp_path / "bad.csv")}
+    (tmp_path / "header.csv").write_text("timestamp,input,state\n")
+    many = "".join(f"2026-03-14T07:00:00Z,{name},on\n" for name in range(9))
+    (tmp_path / "many.csv").write_text(f"timestamp,input,state\n{many}")
+    known = {name: str(tmp_path / f"{name}.csv") for name in ("log", "bad", "header", "many")}
     done = subprocess.run(
         [*DEMO, *(one.format(**known) for one in arguments)], capture_output=True, text=True, timeout=60, check=False
     )

@@ -38,7 +38,16 @@ def faults_of(error: ValidationError, what: str) -> list[str]:
     """One line for each fault in a `what`: the field as it was written, the value found and what is allowed."""
     root = next((shape for shape in _shapes(BaseModel) if shape.__name__ == error.title), None)
     schema = {} if root is None else root.model_json_schema()
-    return [_fault(detail, what, schema) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    return [_fault(detail, what, schema) for detail in details if not _only_follows(detail, details)]
+
+
+def _only_follows(detail: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
+    """A list is too short for pydantic as soon as one thing in it is wrong; that thing is told already."""
+    path = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(one["loc"]) > len(path) and one["loc"][: len(path)] == path for one in others
+    )
 
 
 def shorten(value: object) -> str:
@@ -82,8 +91,6 @@ def _written(path: Sequence[int | str]) -> str:
 
 def _meant(name: str, schema: Mapping[str, Any]) -> str:
     known = list(schema.get("properties", ()))
-    if to_camel(name) in known:
-        return f"it is given as {to_camel(name)} too; keep one"
     close = get_close_matches(to_camel(name), known, n=1)
     if close:
         return f"did you mean {close[0]}?"

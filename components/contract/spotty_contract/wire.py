@@ -29,12 +29,12 @@ class Wire(BaseModel):
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Read JSON in UTF-8 as a person or a program wrote it: camelCase or snake_case, nothing said twice.
+        """Read JSON in UTF-8 as a person or a program wrote it: camelCase names only, nothing said twice.
 
         Raises ValidationError; `faults_of` puts it into words.
         """
         data = data.removeprefix(codecs.BOM_UTF8)
-        value = cls.model_validate_json(data)
+        value = cls.model_validate_json(data, by_alias=True, by_name=False)
         try:
             json.loads(data, object_pairs_hook=_refuse_twins, parse_int=float)
         except _TwinsError as twins:
@@ -58,9 +58,9 @@ class _TwinsError(Exception):
 def _refuse_twins(members: list[tuple[str, object]]) -> dict[str, object]:
     seen: dict[str, object] = {}
     for name, value in members:
-        if to_camel(name) in seen:
+        if name in seen:
             raise _TwinsError(name, value)
-        seen[to_camel(name)] = value
+        seen[name] = value
     return seen
 
 

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from spotty_gateway.engine.events import Event, PauseAsked, Report, ResumeAsked,
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.engine.state import House
 from spotty_gateway.executor import Executor
-from spotty_gateway.local import Answer, Asked, AskPause, AskResume, AskStatus, FolderLock, LocalError, LocalServer
+from spotty_gateway.local import Answer, Asked, AskPause, AskResume, AskStatus, FolderLock, LocalServer
 from spotty_gateway.loop import Loop
 from spotty_gateway.ports import Clock
 from spotty_gateway.residents import read_residents
@@ -70,17 +71,29 @@ class Gateway:
         `give_up` is called when a fault in the gateway keeps it from going on. Raises LocalError where the data folder
         cannot be used.
         """
-        self._lock = FolderLock(settings.data_dir)
-        try:
+        with ExitStack() as undo:
+            self._lock = FolderLock(settings.data_dir)
+            undo.callback(self._lock.release)
             self._local = LocalServer(settings.socket, self._answer)
-        except LocalError:
-            self._lock.release()
-            raise
+            undo.callback(self._local.close)
+            self._put_together(settings, clock, make_inputs, say, record)
+            undo.pop_all()
+        self._edge_at = edge_at
+        self._give_up = give_up
+        self._loop: Loop | None = None
+        self._stopped: bool | None = None
+
+    def _put_together(
+        self,
+        settings: Settings,
+        clock: Clock,
+        make_inputs: Callable[[Callable[[Edge], None]], Inputs],
+        say: Callable[[str], None],
+        record: Callable[[SessionFacts], None],
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._say = say
-        self._edge_at = edge_at
-        self._give_up = give_up
         self._boot_id = BOOT_ID.read_text().strip()
         self._residents = read_residents(settings.policies)
         self._names = {one.wiring.id: one.wiring.name for one in self._residents.sensors}
@@ -96,8 +109,6 @@ class Gateway:
         self._executor = Executor(self._player, clock, self._post, lambda: store.flush(INTENT_WITHIN_S))
         self._chronicle = Chronicle(self._store, self._boot_id, self._names, self._executor.put, say, record)
         self._inputs = make_inputs(self._edge)
-        self._loop: Loop | None = None
-        self._stopped: bool | None = None
 
     def start(self) -> None:
         """Go on from where the last run stopped, then watch the inputs. Returns when they are watched."""

@@ -50,7 +50,7 @@ class Settings(BaseModel):
 def read_settings(path: Path) -> tuple[Settings, list[str]]:
     """The settings in a JSON file, and a line for each one that could not be taken: its default is used instead.
 
-    Raises BadSettingsError where there is nothing to go on with: no such file, no JSON, no data folder.
+    Raises BadSettingsError where there is nothing to go on with: no such file, no JSON, no data folder, no pins.
     """
     try:
         content = path.read_bytes()
@@ -61,6 +61,8 @@ def read_settings(path: Path) -> tuple[Settings, list[str]]:
     except ValidationError as error:
         faults = [f"{path}: {fault}" for fault in faults_of(error, "settings file")]
         bad = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    if "pinFactory" in bad:  # a guess would look for pins where there are none, and hide what is wrong
+        raise BadSettingsError("; ".join(faults))
     try:
         found = json.loads(content)
         settings = Settings.model_validate({name: one for name, one in found.items() if name not in bad})

@@ -24,6 +24,8 @@ SCOPES = ["user-read-playback-state", "user-modify-playback-state"]
 EARLY_S = 120
 """A token is renewed when it has this long to live: longer than any command may take."""
 
+NO_APP = "none"
+
 CONNECT = "connect the household's Spotify account with 'spotty login'"
 ACCOUNTS = "Spotify's accounts service"
 
@@ -99,7 +101,7 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
     ) -> None:
         """`accounts_url` is the accounts service's root; `now_s` gives seconds since 1970."""
         super().__init__(
-            client_id=client_id,
+            client_id=client_id or NO_APP,  # spotipy would look for one in the environment, and end us without
             redirect_uri="http://127.0.0.1:8888/callback",
             scope=SCOPES,
             cache_handler=token_file,
@@ -107,6 +109,7 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
             open_browser=False,
         )
         self.OAUTH_TOKEN_URL = f"{accounts_url}/api/token"
+        self._has_app = bool(client_id)
         self._now_s = now_s
         self._tokens: TokenInfo | None = None
         self._version: tuple[int, int] | None = None
@@ -115,6 +118,8 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
     def get_access_token(self, code: str | None = None, check_cache: bool = True, as_dict: bool = False) -> str:
         """A token that lives for a while yet. Raises PlayerAuthError without consent, PlayerUnavailableError."""
         del code, check_cache, as_dict  # spotipy's signature; a device has one way only
+        if not self._has_app:
+            raise PlayerAuthError("the settings have no spotifyClientId: 'spotty login --help' says how to get one")
         if self._tokens is None or self.cache_handler.version != self._version:
             self._version = self.cache_handler.version
             self._tokens = None  # also where reading it fails now

@@ -1,19 +1,24 @@
 """The command `spotty-sandbox`: the world around a gateway, on a laptop."""
 
 import argparse
+import io
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from spotty_sandbox import demo, spotify
-from spotty_sandbox.casas import NotCasasError, read_casas, write_log
+from spotty_sandbox.casas import NotCasasError, check_patterns, read_casas, write_log
 
 BAD_INPUT = 2
 
 
 def import_log(argv: Sequence[str]) -> int:
-    """Convert a CASAS log. 0: done, 2: it cannot be read."""
+    """Convert a CASAS log. 0: done, 2: it cannot be read, and nothing was written; or cannot be written."""
     parser = argparse.ArgumentParser(
         prog="spotty-sandbox import",
         description="Convert a CASAS log (date time, sensor, ON/OFF, separated by tabs) to CSV on standard output.",
@@ -25,14 +30,36 @@ def import_log(argv: Sequence[str]) -> int:
     parser.add_argument("--sensor", action="append", metavar="PATTERN", help="only these (may be repeated)")
     options = parser.parse_args(argv)
     try:
-        with options.log.open(encoding="utf-8", errors="replace") as lines:
-            write_log(read_casas(lines, ZoneInfo(options.timezone), options.sensor or ["*"]), sys.stdout)
-    except (NotCasasError, OSError) as error:
-        print(f"spotty-sandbox import: {options.log}: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo(options.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         print(f"spotty-sandbox import: {options.timezone} is no IANA time zone", file=sys.stderr)
         return BAD_INPUT
+    with tempfile.TemporaryFile(prefix="spotty-import-") as kept:
+        text = io.TextIOWrapper(kept, encoding="utf-8", newline="")
+        try:
+            with options.log.open(encoding="utf-8", errors="replace") as lines:
+                seen: set[str] = set()
+                patterns = options.sensor or ["*"]
+                write_log(read_casas(lines, zone, patterns, seen), text)
+                check_patterns(patterns, seen)
+        except (NotCasasError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            print(f"spotty-sandbox import: {options.log}: {reason}", file=sys.stderr)
+            return BAD_INPUT
+        text.seek(0)
+        return _print(text.detach())
+
+
+def _print(text: BinaryIO) -> int:
+    """Copy to standard output. Whoever reads it (`| head`) may have had enough before the end."""
+    try:
+        copyfileobj(text, sys.stdout.buffer)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush has somewhere to go
+        if not isinstance(error, BrokenPipeError):
+            print(f"spotty-sandbox import: the log cannot be written: {error.strerror}", file=sys.stderr)
+            return BAD_INPUT
     return 0
 
 

@@ -1,7 +1,7 @@
 """Logs of the CASAS smart homes (Washington State University) as logs that `spotty replay` reads."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TextIO
@@ -13,16 +13,24 @@ FIELDS = 4
 STATES = {"ON": "on", "OFF": "off"}
 
 
+MOST_NAMES = 12
+"""So many sensors are named to whoever has asked for one that is not there."""
+
+
 class NotCasasError(Exception):
     """A line is not of that form; the message says which."""
 
 
-def read_casas(lines: Iterable[str], zone: ZoneInfo, sensors: list[str]) -> Iterator[tuple[str, str, str]]:
+def read_casas(
+    lines: Iterable[str], zone: ZoneInfo, sensors: list[str], seen: set[str] | None = None
+) -> Iterator[tuple[str, str, str]]:
     """Rows of timestamp (with offset), sensor and on/off, for the sensors that match one of the patterns.
 
     Fields are separated by tabs or spaces: both are in use. States other than ON and OFF (temperatures, batteries) are
-    left out. Raises NotCasasError.
+    left out. The names of all sensors that are ever ON or OFF, chosen or not, are put into `seen`. Raises
+    NotCasasError.
     """
+    seen = set() if seen is None else seen
     latest = datetime.min.replace(tzinfo=UTC)
     for number, line in enumerate(lines, start=1):
         fields = line.split(maxsplit=FIELDS)
@@ -31,7 +39,10 @@ def read_casas(lines: Iterable[str], zone: ZoneInfo, sensors: list[str]) -> Iter
         if len(fields) < FIELDS:
             raise NotCasasError(f"line {number}: not 'date time<TAB>sensor<TAB>ON|OFF': {line.strip()[:60]!r}")
         day, time, sensor, state = fields[:FIELDS]
-        if state not in STATES or not any(fnmatchcase(sensor, pattern) for pattern in sensors):
+        if state not in STATES:
+            continue
+        seen.add(sensor)
+        if not any(fnmatchcase(sensor, pattern) for pattern in sensors):
             continue
         try:
             local = datetime.fromisoformat(f"{day} {time}")
@@ -40,6 +51,17 @@ def read_casas(lines: Iterable[str], zone: ZoneInfo, sensors: list[str]) -> Iter
         instant = _placed(local, zone, latest)
         latest = max(latest, instant.astimezone(UTC))
         yield instant.isoformat(), sensor, STATES[state]
+
+
+def check_patterns(sensors: list[str], seen: Collection[str]) -> None:
+    """Raises NotCasasError if one of the patterns matches none of the sensors in the log: it says which there are."""
+    if not seen:
+        raise NotCasasError("no sensor in it is ever ON or OFF")
+    for pattern in sensors:
+        if not any(fnmatchcase(name, pattern) for name in seen):
+            names = ", ".join(sorted(seen)[:MOST_NAMES])
+            more = f" and {len(seen) - MOST_NAMES} more" if len(seen) > MOST_NAMES else ""
+            raise NotCasasError(f"no sensor matches {pattern!r}; there are {names}{more}")
 
 
 def _placed(local: datetime, zone: ZoneInfo, latest: datetime) -> datetime:

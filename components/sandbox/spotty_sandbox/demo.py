@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
+from shutil import copyfileobj
 from types import FrameType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,8 +23,10 @@ from spotty_contract.policy import Policy
 from spotty_contract.wire import faults_of
 from spotty_gateway.engine.commands import SessionFacts
 from spotty_gateway.engine.quiet_hours import EPOCH, MICROSECOND, to_local
-from spotty_gateway.engine.rules import SECOND, Rules
-from spotty_gateway.replay.log import BadLogError, Tally, open_text, read_csv
+from spotty_gateway.engine.rules import SECOND
+from spotty_gateway.replay.judge import Past
+from spotty_gateway.replay.log import BadLogError, Edge, Tally, open_text, read_csv
+from spotty_gateway.replay.rewindable import STDIN, rewindable
 from spotty_gateway.replay.source import replay
 from spotty_gateway.rules_of import rules_of
 from spotty_sandbox import ordinary_day
@@ -40,14 +43,27 @@ FREE_PINS = range(4, 28)
 WARMED_UP_US = 120 * SECOND
 """The demo begins so long before the first visit: a PIR needs a minute."""
 
+TAIL_US = 900 * SECOND
+"""The ordinary day ends so long after its last edge: by then its last session is over."""
+
 LOG_ROOM = "room"
 MAX_INPUTS = 8
+LONGEST_NAME = 40
+"""Characters of an input's name that are shown."""
+
+LOG_TAIL_US = 120 * SECOND
+"""A log's demo ends so long after its last session: the music is to fade and stop in sight."""
+
+SETTLES_WITHIN_S, EDGES_A_S = 10.0, 500
+"""The gateway may lag behind a log that is played at once: so long at most, and a second more for so many edges."""
+
 VISIT_ENDS_WITHIN_S = 30.0
 
 EPILOG = """\
   make demo                     an ordinary day of two people, ten minutes a second
   make demo LOG=week.csv        a recorded log, all its inputs one room (header timestamp,input,state)
   make demo DEMO='--speed 60'   slower
+  --log -                       a recorded log from standard input
 """
 
 
@@ -56,9 +72,8 @@ def run(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
-        play = _play(options)
         with tempfile.TemporaryDirectory(prefix="spotty-demo-") as folder:
-            return _run(play, Path(folder), options.port)
+            return _run(_play(options, Path(folder)), Path(folder), options.port)
     except (BadLogError, _BadPolicyError, PortTakenError) as error:
         print(f"spotty-sandbox demo: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -78,8 +93,9 @@ class _Play:
     meddlings: list[tuple[int, Callable[[SpotifyWorld], None]]]
     speed: float
     zone: tzinfo
-    log: str | None = None
-    rules: Rules | None = None
+    replayed: list[Past] | None = None
+    """A log's sessions as the replay has them: the pins must give the same ones."""
+
     must_be_heard: bool = False
 
 
@@ -88,6 +104,7 @@ class _Seen:
 
     def __init__(self, clock: HouseClock, zone: tzinfo) -> None:
         self.sessions: list[SessionFacts] = []
+        self._more = threading.Condition()
         self.started = threading.Event()
         self.stopped = threading.Event()
         self._clock = clock
@@ -107,7 +124,14 @@ class _Seen:
     def record(self, facts: SessionFacts) -> None:
         """Keep a session that is over."""
         if facts.ended_by is not None and not facts.corrected:
-            self.sessions.append(facts)
+            with self._more:
+                self.sessions.append(facts)
+                self._more.notify_all()
+
+    def wait_for(self, sessions: int, timeout_s: float) -> bool:
+        """Until so many sessions are over; False if they were not in the time given."""
+        with self._more:
+            return self._more.wait_for(lambda: len(self.sessions) >= sessions, timeout_s)
 
 
 def _run(play: _Play, folder: Path, port: int) -> int:
@@ -124,8 +148,11 @@ def _run(play: _Play, folder: Path, port: int) -> int:
         if play.must_be_heard:
             clock.run_free()
             seen.stopped.wait(VISIT_ENDS_WITHIN_S)
-    if play.log is not None and play.rules is not None:
-        return _compare(play.log, play.rules, seen.sessions)
+        if play.replayed is not None:
+            rig.gateway.nudge()  # at once, no time passes by itself
+            seen.wait_for(len(play.replayed), SETTLES_WITHIN_S + len(play.edges) / EDGES_A_S)
+    if play.replayed is not None:
+        return _compare(play.replayed, seen.sessions)
     if play.must_be_heard and not (seen.started.is_set() and seen.stopped.is_set()):
         print("spotty-sandbox demo: the music should have started and stopped, and did not", file=sys.stderr)
         return NOT_SEEN
@@ -143,12 +170,18 @@ def _live(play: _Play, rig: Rig, clock: HouseClock) -> None:
         rig.simulator.call(meddle)
     walk(play.edges[done:], rig.pins, clock)
     if not play.must_be_heard and play.edges:
-        clock.run_to(play.edges[-1].at + 900 * SECOND)
+        clock.run_to(_end_of(play))
 
 
-def _compare(log: str, rules: Rules, sessions: list[SessionFacts]) -> int:
-    """The same log through the replay: pins, threads and Spotify must not have changed a session."""
-    judged = replay(log, [rules], skip_bad_lines=False, progress=ignore).verdicts[0].sessions
+def _end_of(play: _Play) -> int:
+    """When nothing is open any more: an input that stays high holds its session long beyond the last edge."""
+    if play.replayed is None:
+        return play.edges[-1].at + TAIL_US
+    return max([play.edges[-1].at, *(one.end_at for one in play.replayed)]) + LOG_TAIL_US
+
+
+def _compare(judged: list[Past], sessions: list[SessionFacts]) -> int:
+    """With the same log's replay: pins, threads and Spotify must not have changed a session."""
     lived = sorted((one.start_at, one.end_at, one.motions) for one in sessions)
     replayed = sorted((one.start_at, one.end_at, one.motions) for one in judged)
     if lived == replayed:
@@ -160,9 +193,9 @@ def _compare(log: str, rules: Rules, sessions: list[SessionFacts]) -> int:
     return NOT_SEEN
 
 
-def _play(options: argparse.Namespace) -> _Play:
+def _play(options: argparse.Namespace, folder: Path) -> _Play:
     if options.log is not None:
-        return _recorded(options.log, options.policy, options.speed or DAY_SPEED)
+        return _recorded(options.log, folder, options.policy, options.speed or DAY_SPEED)
     if options.visit or not sys.stdout.isatty():
         return _visit(options.speed or VISIT_SPEED)
     return _day(options.speed or DAY_SPEED)
@@ -213,46 +246,56 @@ def _meddler(speaker: str, does: str) -> Callable[[SpotifyWorld], None]:
     return meddle
 
 
-def _recorded(log: str, policy_path: str | None, speed: float) -> _Play:
-    try:
-        with Path(log).open("rb") as raw, open_text(raw) as text:
-            edges = sorted(
-                (
-                    PinEdge(edge.at, f"{LOG_ROOM}/{_slug(edge.input_id)}", edge.active)
-                    for edge in read_csv(text, Tally(), skip_bad_lines=False)
-                ),
-                key=lambda edge: edge.at,
-            )
-    except OSError as error:
-        raise BadLogError(f"{log}: {error.strerror}; name a CSV log (spotty-sandbox import makes one)") from error
-    names = sorted({edge.input_id.partition("/")[2] for edge in edges})
+def _recorded(log: str, folder: Path, policy_path: str | None, speed: float) -> _Play:
+    path = _file_of(log, folder)
+    recorded = _edges_in(path, log)
+    names = sorted({edge.input_id for edge in recorded})
     if len(names) > MAX_INPUTS:
         raise BadLogError(f"{log}: {len(names)} inputs; one room has at most {MAX_INPUTS}")
+    ids = {name: f"input-{number}" for number, name in enumerate(names, start=1)}
     policy = {**_policy(policy_path), "warmUpS": 0}
     playback = policy.get("playback") or ordinary_day.policy(ordinary_day.BATHROOM)["playback"]
     rules = rules_of(Policy.model_validate(policy))
-    wiring = {
-        "sensors": [
-            {
-                "id": LOG_ROOM,
-                "name": "The room",
-                "inputs": [
-                    {"id": name, "kind": "pir", "pin": pin} for pin, name in zip(FREE_PINS, names, strict=False)
-                ],
-            }
-        ]
-    }
+    inputs = [{"id": ids[name], "kind": "pir", "pin": pin} for pin, name in zip(FREE_PINS, names, strict=False)]
+    legend = ", ".join(f"{ids[name]} is {_shortened(name)}" for name in names)
     return _Play(
-        title=f"{log}: {len(edges):,} edges of {len(names)} inputs, at {speed:g} times their speed.",
-        wiring=wiring,
+        title=f"{log}: {len(recorded):,} edges of {len(names)} inputs, at {speed:g} times their speed.\n"
+        f"The inputs, in the order of their names: {legend}.",
+        wiring={"sensors": [{"id": LOG_ROOM, "name": "The room", "inputs": inputs}]},
         policies={LOG_ROOM: {**policy, "playback": playback}},
-        edges=edges,
+        edges=[PinEdge(edge.at, f"{LOG_ROOM}/{ids[edge.input_id]}", edge.active) for edge in recorded],
         meddlings=[],
         speed=speed,
         zone=rules.zone,
-        log=log,
-        rules=rules,
+        replayed=replay(path, [rules], skip_bad_lines=False, progress=ignore).verdicts[0].sessions,
     )
+
+
+def _file_of(log: str, folder: Path) -> str:
+    """A path that can be read twice, by the demo and by the replay: what flows by is kept in `folder` first."""
+    if log != STDIN and not Path(log).is_fifo():
+        return log
+    copy = folder / "log.csv"
+    with rewindable(log) as flow, copy.open("wb") as kept:
+        flow.seek(0)
+        copyfileobj(flow, kept)
+    return str(copy)
+
+
+def _edges_in(path: str, log: str) -> list[Edge]:
+    """The edges in order, at least one; `log` is what the person called it."""
+    try:
+        with Path(path).open("rb") as raw, open_text(raw) as text:
+            edges = sorted(read_csv(text, Tally(), skip_bad_lines=False), key=lambda edge: edge.at)
+    except OSError as error:
+        raise BadLogError(f"{log}: {error.strerror}; name a CSV log (spotty-sandbox import makes one)") from error
+    if not edges:
+        raise BadLogError(f"{log}: there is nothing to play, no line follows its header")
+    return edges
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 class _BadPolicyError(Exception):
@@ -271,16 +314,13 @@ def _policy(path: str | None) -> dict[str, Any]:
     return policy.model_dump(exclude_defaults=True)
 
 
-def _slug(name: str) -> str:
-    """An input's name as an id."""
-    kept = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
-    return kept[:32] or "input"
-
-
 def _speed(text: str) -> float:
-    speed = AT_ONCE if text == "at-once" else float(text)
+    try:
+        speed = AT_ONCE if text == "at-once" else float(text)
+    except ValueError:
+        speed = 0.0
     if not speed > 0:
-        raise argparse.ArgumentTypeError("a speed is above 0, or at-once")
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: a number above 0 (times real time), or at-once")
     return speed
 
 
@@ -295,7 +335,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--log", metavar="LOG.csv", help="play a recorded log instead of the ordinary day")
+    parser.add_argument(
+        "--log", metavar="LOG.csv", help="play a recorded log (- for standard input), not the ordinary day"
+    )
     parser.add_argument("--policy", metavar="POLICY.json", help="the room's policy, with --log")
     parser.add_argument("--visit", action="store_true", help="one visit only, as when there is no terminal")
     parser.add_argument("--speed", type=_speed, help="times real time, or at-once (default: 600; one visit: 120)")

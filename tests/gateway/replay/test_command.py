@@ -39,7 +39,7 @@ def day(tmp_path: Path) -> Path:
 def policy(tmp_path: Path) -> Path:
     """Settings that make a difference."""
     path = tmp_path / "policy.json"
-    path.write_text('{"vacancyDelayS": 60, "hold_off_s": 0, "cooldownS": 60, "stuckAfterS": 600}')
+    path.write_text('{"vacancyDelayS": 60, "holdOffS": 0, "cooldownS": 60, "stuckAfterS": 600}')
     return path
 
 

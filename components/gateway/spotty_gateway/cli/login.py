@@ -113,7 +113,7 @@ def connect(consent: "Consent", pending: "PendingConsent", answers: Answers) -> 
 def logout(arguments: argparse.Namespace) -> int:
     """Do it. 0: no tokens are left, 1: they could not be deleted, 2: the settings cannot be used."""
     from spotty_gateway.consent import forget  # noqa: PLC0415 - see login
-    from spotty_gateway.settings import BadSettingsError, read_settings  # noqa: PLC0415
+    from spotty_gateway.settings import BadSettingsError, read_settings  # noqa: PLC0415 - see login
 
     try:
         settings, _ = read_settings(arguments.settings)

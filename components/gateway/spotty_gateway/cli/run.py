@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from spotty_gateway.app import Gateway
@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         settings, faults = read_settings(arguments.settings)
+        for fault in faults:
+            print(f"spotty run: {fault}", file=sys.stderr)
         factory = pin_factory(settings.pin_factory)
     except (BadSettingsError, PinError) as error:
         print(f"spotty run: {error}", file=sys.stderr)
@@ -73,8 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
         except LocalError as error:
             print(f"spotty run: {error}", file=sys.stderr)
             return BAD_INPUT
-        for fault in faults:
-            log.warning(fault)
         return STOPPED_IN_HASTE if not _until_told(gateway) or gave_up.is_set() else 0
 
 
@@ -99,11 +99,18 @@ def _system_goes_down() -> bool:
     return told.stdout.strip() == b"stopping"
 
 
+class _QuietHandler(logging.StreamHandler[TextIO]):
+    """Where nobody reads any more there is nobody to tell: a line that cannot be written is let go."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Nothing."""
+
+
 @contextmanager
 def _logging(level: str) -> Iterator[None]:
     """Lines go to standard output from a thread of their own: who reads them may be slow, deciding must not be."""
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
-    writer = QueueListener(lines, logging.StreamHandler(sys.stdout))
+    writer = QueueListener(lines, _QuietHandler(sys.stdout))
     logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[QueueHandler(lines)])
     writer.start()
     try:

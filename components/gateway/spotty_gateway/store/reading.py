@@ -105,7 +105,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, check_same_thread=False)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").close()
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         connection.close()
         if error_code(error) not in _NOT_OURS_TO_WRITE or _has_log(path):
             raise
