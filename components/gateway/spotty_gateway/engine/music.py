@@ -137,10 +137,10 @@ def retry(turn: "Turn", sensor_id: str) -> None:
     """The cause has gone or the wait is over: try again if the session is still young enough for it."""
     room = turn.rooms[sensor_id]
     playback, session = room.music.playback, room.session
-    if session is None or not isinstance(playback, Silent) or playback.reason is SilentReason.GATEWAY_STOPPED:
+    if session is None or not isinstance(playback, Silent):
         return
     young = turn.now < session.started_at + room.rules.start_retry_us
-    if young and not turn.catching_up:
+    if young and not turn.catching_up and playback.reason is not SilentReason.GATEWAY_STOPPED:
         wanted(turn, sensor_id, playback.attempt)
     else:
         turn.put_music(sensor_id, replace(room.music, playback=replace(playback, retry_at=NEVER)))
