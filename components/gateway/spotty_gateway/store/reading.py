@@ -4,7 +4,7 @@ A reader sees whole batches only and is up to ten seconds behind.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def read_edges(path: Path, sensor_id: str | None = None) -> Iterator[EdgeRow]:
 def sensors_of(path: Path) -> list[str]:
     """The ids of the sensors that have edges in the file, sorted. Raises HistoryError."""
     _check(path)
-    rows = _rows(path, "SELECT DISTINCT sensor_id FROM edge ORDER BY sensor_id", ())
+    rows = _rows(path, "SELECT DISTINCT sensor_id FROM edge ORDER BY sensor_id", {})
     return [sensor_id for (sensor_id,) in rows]
 
 
@@ -55,18 +55,20 @@ def last_decisions(path: Path, sensor_id: str | None = None, limit: int = 20) ->
     _check(path)
     query = """
     SELECT at_wall_us, trusted, sensor_id, session_id, action, reason, detail FROM decision
-    WHERE ?1 IS NULL OR sensor_id = ?1 ORDER BY id DESC LIMIT ?2
+    WHERE :sensor IS NULL OR sensor_id = :sensor ORDER BY id DESC LIMIT :limit
     """
-    rows = _rows(path, query, (sensor_id, limit))
+    rows = _rows(path, query, {"sensor": sensor_id, "limit": limit})
     return [DecisionRow(at, trusted == 1, *words) for at, trusted, *words in rows]
 
 
 def _edges(path: Path, sensor_id: str | None) -> Iterator[EdgeRow]:
     query = """
     SELECT mono_us, wall_us, trusted, run, sensor_id, input_id, kind, active, initial FROM edge
-    WHERE ?1 IS NULL OR sensor_id = ?1 ORDER BY id
+    WHERE :sensor IS NULL OR sensor_id = :sensor ORDER BY id
     """
-    for mono_us, wall_us, trusted, run, sensor, input_id, word, active, initial in _rows(path, query, (sensor_id,)):
+    for mono_us, wall_us, trusted, run, sensor, input_id, word, active, initial in _rows(
+        path, query, {"sensor": sensor_id}
+    ):
         kind = _KINDS.get(word)
         if kind is None:
             raise HistoryError(f"{path}: written by a newer version: it knows an input of kind {word!r}")
@@ -88,7 +90,7 @@ def _is_ours(path: Path) -> bool:
     return head.startswith(_MAGIC) and int.from_bytes(head[_ID_AT]) == HISTORY.application_id
 
 
-def _rows(path: Path, query: str, parameters: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
+def _rows(path: Path, query: str, parameters: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
     try:
         with closing(_connect(path)) as connection:
             yield from connection.execute(query, parameters)
