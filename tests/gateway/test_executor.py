@@ -8,7 +8,8 @@ from tests.gateway.hand_clock import HandClock
 from spotty_gateway.engine.commands import Claim, PauseMusic, PlayerCommand, SetVolume, StartMusic
 from spotty_gateway.engine.events import Failed, NotOurs, PlayerAnswered, Position, Superseded
 from spotty_gateway.engine.rules import Device, Repeat, Target
-from spotty_gateway.executor import BUDGET_S, Executor, supersedes
+from spotty_gateway.executor import Executor, supersedes
+from spotty_gateway.performer import BUDGET_S
 from spotty_gateway.ports import Look, SeenDevice
 
 PATIENCE_S = 10.0

@@ -4,24 +4,15 @@ A newer command of a room supersedes older ones that have not begun, and is itse
 one command under way.
 """
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from spotty_gateway.engine.commands import PauseMusic, PlayerCommand, SetVolume, StartMusic
-from spotty_gateway.engine.events import Failed, Outcome, PlayerAnswered, Superseded
-from spotty_gateway.engine.reasons import SilentReason
+from spotty_gateway.engine.commands import PlayerCommand, SetVolume, StartMusic
+from spotty_gateway.engine.events import Outcome, PlayerAnswered, Superseded
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.errors import PlayerError
-from spotty_gateway.manners import Manners, failed
+from spotty_gateway.performer import Performer
 from spotty_gateway.ports import Clock, Player
-
-log = logging.getLogger(__name__)
-
-BUDGET_S = 20.0
-"""Real seconds for one command, its looks and waits included."""
 
 
 class Executor:
@@ -35,13 +26,11 @@ class Executor:
         await_intent: Callable[[], object] = lambda: None,
     ) -> None:
         """Nothing is asked of the player before `start`. `await_intent` is called before any music is asked for."""
-        self._player = player
-        self._manners = Manners(player, self._pause_for, await_intent)
+        self._performer = Performer(player, self._wait, await_intent)
         self._clock = clock
         self._answer = answer
         self._closing = threading.Event()
         self._abandoned = threading.Event()
-        self._until_s = 0.0
         self._inbox: SimpleQueue[PlayerCommand | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
@@ -66,9 +55,8 @@ class Executor:
         self._abandoned.set()
         return not self._thread.is_alive()
 
-    def _pause_for(self, seconds: float) -> None:
-        left_s = max(0.0, self._until_s - time.monotonic())
-        self._closing.wait(min(self._clock.real_s(round(seconds * SECOND)), left_s))
+    def _wait(self, seconds: float) -> None:
+        self._closing.wait(self._clock.real_s(round(seconds * SECOND)))
 
     def _run(self) -> None:
         waiting: list[PlayerCommand | None] = []
@@ -81,7 +69,7 @@ class Executor:
             if command is None:
                 return
             if not (isinstance(command, StartMusic) and self._closing.is_set()):
-                self._finish(command, self._carry_out(command))
+                self._finish(command, self._performer.perform(command))
 
     def _take_all_into(self, waiting: list[PlayerCommand | None]) -> None:
         while True:
@@ -100,24 +88,6 @@ class Executor:
             else:
                 kept.append(command)
         return kept
-
-    def _carry_out(self, command: PlayerCommand) -> Outcome:
-        self._until_s = time.monotonic() + BUDGET_S
-        self._player.within(BUDGET_S)
-        try:
-            match command:
-                case StartMusic():
-                    return self._manners.start(command)
-                case PauseMusic():
-                    return self._manners.pause(command)
-                case SetVolume():
-                    return self._manners.set_volume(command)
-        except PlayerError as error:
-            return failed(error)
-        except Exception as error:  # a room waits for this answer: a bug must not leave it without one
-            log.critical("a fault in the gateway itself, please report it", exc_info=error)
-            detail = f"a fault in the gateway: {type(error).__name__}"
-            return Failed(SilentReason.PLAYER_UNAVAILABLE, detail, started_anyway=isinstance(command, StartMusic))
 
     def _finish(self, command: PlayerCommand, outcome: Outcome) -> None:
         if not self._abandoned.is_set():
