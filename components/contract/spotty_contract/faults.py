@@ -6,6 +6,7 @@ the same JSON schema that the API publishes: what it says of a field is what the
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, LiteralString
 
@@ -34,8 +35,24 @@ _BOUNDS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: the field as it was written, the value found (None where it says nothing) and what is allowed."""
+
+    field: str
+    value: str | None
+    bound: str
+    line: str
+    """All of it, for a person."""
+
+
 def faults_of(error: ValidationError, what: str) -> list[str]:
     """One line for each fault in a `what`: the field as it was written, the value found and what is allowed."""
+    return [fault.line for fault in faults_in(error, what)]
+
+
+def faults_in(error: ValidationError, what: str) -> list[Fault]:
+    """The same, taken apart."""
     root = next((shape for shape in _shapes(BaseModel) if shape.__name__ == error.title), None)
     schema = {} if root is None else root.model_json_schema()
     details = error.errors(include_url=False)
@@ -63,24 +80,28 @@ def _shapes(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _shapes(shape)
 
 
-def _fault(detail: ErrorDetails, what: str, root: Mapping[str, Any]) -> str:
+def _fault(detail: ErrorDetails, what: str, root: Mapping[str, Any]) -> Fault:
     path = detail["loc"]
     field = _written(path) or what
     value = shorten(detail["input"])
     match detail["type"]:
         case "json_invalid":
-            return f"{what} is not JSON: {detail.get('ctx', {}).get('error', detail['msg'])}"
+            bound = f"is not JSON: {detail.get('ctx', {}).get('error', detail['msg'])}"
+            return Fault(what, None, bound, f"{what} {bound}")
         case "extra_forbidden":
-            return f"{field}: unknown field with the value {value}; {_meant(str(path[-1]), _at(root, path[:-1]))}"
+            bound = _meant(str(path[-1]), _at(root, path[:-1]))
+            return Fault(field, value, bound, f"{field}: unknown field with the value {value}; {bound}")
         case "missing":
-            return f"{field}: missing; it should be {_allowed(_at(root, path))}"
+            bound = f"it should be {_allowed(_at(root, path))}"
+            return Fault(field, None, bound, f"{field}: missing; {bound}")
         case "misfit":
-            return f"{field}: {detail['msg']}"
+            return Fault(field, None, detail["msg"], f"{field}: {detail['msg']}")
         case "value_error":
-            return f"{field}: {value} is not allowed: it should be {detail['msg'].removeprefix('Value error, ')}"
+            bound = f"it should be {detail['msg'].removeprefix('Value error, ')}"
+            return Fault(field, value, bound, f"{field}: {value} is not allowed: {bound}")
     allowed = _allowed(_at(root, path))
-    wanted = f"it should be {allowed}" if allowed else detail["msg"][:1].lower() + detail["msg"][1:]
-    return f"{field}: {value} is not allowed: {wanted}"
+    bound = f"it should be {allowed}" if allowed else detail["msg"][:1].lower() + detail["msg"][1:]
+    return Fault(field, value, bound, f"{field}: {value} is not allowed: {bound}")
 
 
 def _written(path: Sequence[int | str]) -> str:

@@ -4,13 +4,16 @@ import codecs
 import json
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from spotty_contract.faults import MISFIT, faults_of
 
-__all__ = ["Percent", "Seconds", "Wire", "faults_of", "misfit"]
+__all__ = ["Count", "Percent", "Seconds", "UtcMs", "Wire", "Word", "faults_of", "fit", "misfit", "told"]
+
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, after which dates cannot be written."""
 
 
 class Wire(BaseModel):
@@ -78,3 +81,35 @@ Seconds = Annotated[float, PlainSerializer(_short)]
 """A duration; a field says its bounds."""
 
 Percent = Annotated[int, Field(ge=0, le=100)]
+
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""How many there are; every JSON parser reads so much exactly."""
+
+UtcMs = Annotated[int, Field(ge=0, le=_LAST_MS)]
+"""An instant: milliseconds since 1970, UTC."""
+
+Word = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""A word of a vocabulary that may grow, such as a reason: whoever does not know it shows it as it is."""
+
+
+def fit(text: str, most_bytes: int) -> str:
+    """The text in one line of at most `most_bytes` as JSON in UTF-8, its quotes not counted; what is cut shows as …."""
+    signs = [sign if sign.isprintable() else "\ufffd" for sign in text[: most_bytes + 1]]
+    if sum(map(_written_bytes, signs)) <= most_bytes:
+        return "".join(signs)
+    left, kept = most_bytes - _written_bytes("…"), ""
+    for sign in signs:
+        left -= _written_bytes(sign)
+        if left < 0:
+            break
+        kept += sign
+    return f"{kept}…"
+
+
+def _written_bytes(sign: str) -> int:
+    return 2 if sign in '"\\' else len(sign.encode())
+
+
+def told(most_bytes: int) -> BeforeValidator:
+    """For text that only people read: it is cut where it is too long. A record is not lost for its prose."""
+    return BeforeValidator(lambda text: fit(text, most_bytes) if isinstance(text, str) else text)
