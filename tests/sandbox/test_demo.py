@@ -100,7 +100,10 @@ def test_what_is_no_speed_is_told_what_one_is(speed: str) -> None:
     [
         (["--log", "nowhere.csv"], "nowhere.csv: No such file"),
         (["--log", "{log}", "--policy", "nowhere.json"], "nowhere.json: No such file"),
-        (["--log", "{bad}"], "line 2, column 3 (state): 'maybe'"),
+        (
+            ["--log", "{bad}"],
+            "bad.csv: line 2, column 3 (state): 'maybe' is none of on, true, ",
+        ),
         (["--log", "{header}"], "header.csv: there is nothing to play, no line follows its header"),
         (["--log", "{many}"], "many.csv: 9 inputs; one room has at most 8"),
     ],
@@ -119,6 +122,7 @@ def test_what_cannot_be_played_is_said_in_one_line(tmp_path: Path, arguments: li
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert "--skip-bad-lines" not in done.stderr, "the demo has no such option"
 
 
 def test_ctrl_c_ends_it_cleanly() -> None:

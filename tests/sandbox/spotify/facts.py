@@ -46,7 +46,9 @@ DEVICE = shape(
     supports_volume=FLAG,
 )
 DEVICES = shape(devices=many(DEVICE))
-CONTEXT = shape(type={"enum": ["album", "artist", "playlist"]}, href=TEXT, uri=TEXT, external_urls=shape(spotify=TEXT))
+CONTEXT = shape(
+    type={"enum": ["album", "artist", "playlist", "show"]}, href=TEXT, uri=TEXT, external_urls=shape(spotify=TEXT)
+)
 ARTIST = shape(**IDENTITY, name=TEXT, type={"const": "artist"})
 ALBUM = shape(
     **IDENTITY,

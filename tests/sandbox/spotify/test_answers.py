@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from tests.sandbox.spotify import facts
 
-from spotty_sandbox.spotify import Request, Service
+from spotty_sandbox.spotify import KINDS, Request, Service, advertisement
 
 if TYPE_CHECKING:
     from spotty_sandbox.spotify import Answer, Device, SpotifyWorld
@@ -32,28 +33,55 @@ ANSWERS: list[tuple[str, str, int, facts.Schema]] = [
 ]
 
 
-@pytest.fixture(params=["playing", "ended", "autoplay", "nothing loaded"])
+STATES = ("playing", "ended", "autoplay", "nothing loaded", "podcast", "advertisement", "forgetful", "dozing", "stale")
+
+NOT_SIMULATED = {
+    ("GET", "/me/player/queue"),
+    ("POST", "/me/player/queue"),
+    ("GET", "/me/player/recently-played"),
+    ("POST", "/me/playlists"),
+    ("PUT", "/playlists/{playlist_id}"),
+    ("POST", "/playlists/{playlist_id}/items"),
+    ("PUT", "/playlists/{playlist_id}/items"),
+    ("DELETE", "/playlists/{playlist_id}/items"),
+}
+"""What Spotify has and the simulator has not, as its README says."""
+
+
+@pytest.fixture(params=STATES)
 def service(request: pytest.FixtureRequest, world: SpotifyWorld, bathroom: Device) -> Service:
     """The house in each of the states that an answer can be about."""
     world.add_device("No id", id=None, volume_pct=None, supports_volume=False)
     steam = world.catalogue.named("Steam and Soap")
     if request.param == "nothing loaded":
         world.player().move(bathroom, world.player().asked_by)
+    elif request.param == "podcast":
+        world.hand().play(bathroom, world.catalogue.named("Two People and a Kettle"))
+    elif request.param == "advertisement":
+        world.hand().play(bathroom, replace(steam, tracks=(advertisement(),)))
     else:
         world.hand().play(bathroom, steam)
+    bathroom.forgets_context = request.param == "forgetful"
+    world.device("Kitchen").presence = "dozing" if request.param == "dozing" else "present"
+    if request.param == "stale":
+        bathroom.report_lag_ms = 5_000
     if request.param == "autoplay":
         world.player().autoplay = world.catalogue.named("Suds").tracks
     if request.param in ("ended", "autoplay"):
         world.clock.advance_ms(sum(track.duration_ms for track in steam.tracks) + 5)  # type: ignore[attr-defined]
-    return Service(world, api_url="http://127.0.0.1:1/v1/")
+    service = Service(world, api_url="http://127.0.0.1:1/v1/")
+    if request.param == "stale":
+        assert ask(service, "/me/player/pause", method="PUT").status == 204
+        assert not world.player().is_playing
+    return service
 
 
-def ask(service: Service, path: str, query: str = "") -> Answer:
-    """The answer to a GET under /v1, by an app that may do everything."""
+def ask(service: Service, path: str, query: str = "", *, method: str = "GET") -> Answer:
+    """The answer to a request under /v1, by an app that may do everything."""
     token = service.world.auth.grant().access_token
     path = "/v1" + path.replace("{playlist_id}", service.world.catalogue.named("Steam and Soap").id)
     parameters = dict(pair.split("=") for pair in query.split("&")) if query else {}
-    answer = service.respond(Request("GET", path, parameters, {"authorization": f"Bearer {token}"}))
+    answer = service.respond(Request(method, path, parameters, {"authorization": f"Bearer {token}"}))
     assert answer is not None
     return answer
 
@@ -84,6 +112,36 @@ def test_answers_fit_the_public_document(service: Service) -> None:
             wanted = "#/components/responses/Unauthorized/content/application~1json/schema"
         answer = json.loads(ask(service, path, query).body)
         Draft202012Validator({"$ref": wanted, "components": document["components"]}).validate(answer)
+
+
+@pytest.mark.skipif(not DOCUMENT, reason="SPOTIFY_OPENAPI names no document")
+def test_refusals_fit_the_public_document() -> None:
+    """Every kind of refusal whose status the document knows is valid by it."""
+    document = json_schema(json.loads(Path(DOCUMENT or "").read_text(encoding="utf-8")))
+    names = {401: "Unauthorized", 403: "Forbidden", 429: "TooManyRequests"}
+    checked = set()
+    for kind, each in KINDS.items():
+        answer = each.fields.get("answer")
+        if answer is None or answer.status not in names or not answer.body:
+            continue
+        wanted = f"#/components/responses/{names[answer.status]}/content/application~1json/schema"
+        Draft202012Validator({"$ref": wanted, "components": document["components"]}).validate(json.loads(answer.body))
+        checked.add(kind)
+    assert {"rate_limited", "quota_exceeded", "unauthorized", "forbidden", "restricted"} <= checked
+
+
+@pytest.mark.skipif(not DOCUMENT, reason="SPOTIFY_OPENAPI names no document")
+def test_every_endpoint_of_the_public_document_is_there_or_named_as_missing(world: SpotifyWorld) -> None:
+    """No endpoint is forgotten, and none that is there is called missing."""
+    document = json.loads(Path(DOCUMENT or "").read_text(encoding="utf-8"))
+    service = Service(world)
+    missing = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if b"Service not found" in ask(service, path, method=method.upper()).body
+    }
+    assert missing == NOT_SIMULATED
 
 
 def json_schema(node: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -172,10 +172,11 @@ def test_a_fault_prevents_what_it_does_not_answer_truly(ending: Ending) -> None:
     "content,complaint",
     [
         ("{", "not JSON"),
-        ("[]", 'a list "faults"'),
+        ("[]", "an object with any of seed, faults, random"),
+        ({"faults": {}}, "faults: expected a list"),
         ({"faults": [], "sed": 1}, "'sed'"),
         ({"faults": [], "seed": "x"}, "seed"),
-        ({"faults": [{}]}, 'fault 1: expected an object with a "name"'),
+        ({"faults": [{}]}, 'line 1, fault 1: expected an object with a "name" or a "kind"'),
         ({"faults": [{"name": "a"}, {"name": "b", "chance": 2}]}, r"fault 2 \(b\): chance is 2"),
         ({"faults": [{"name": "a", "times": 1.5}]}, "times is 1.5, expected a whole number"),
         ({"faults": [{"name": "a", "times": True}]}, "times is True"),

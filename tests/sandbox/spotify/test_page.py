@@ -10,16 +10,18 @@ import pytest
 import requests
 
 from spotty_sandbox.spotify import (
+    FaultPlan,
     ManualClock,
     Request,
     RunningClock,
     Service,
     SpotifySimulator,
     SpotifyWorld,
+    deed,
     demo_world,
 )
 from spotty_sandbox.spotify import page as page_of
-from spotty_sandbox.spotify.journal import Entry
+from spotty_sandbox.spotify.journal import Entry, Journal
 from spotty_sandbox.spotify.words import outcome, wanted
 
 if TYPE_CHECKING:
@@ -214,3 +216,63 @@ def test_a_clock_by_hand_does_not_run_backwards() -> None:
         ManualClock().advance_ms(-1)
     with pytest.raises(ValueError, match="above 0"):
         RunningClock(speed=0)
+
+
+def test_trouble_is_made_and_healed_on_the_page(sim: SpotifySimulator, session: requests.Session) -> None:
+    """A kind of trouble strikes as often as chosen, is shown while it waits, and is gone when healed."""
+    headers = {"Authorization": f"Bearer {sim.call(lambda world: world.auth.grant().access_token)}"}
+
+    def press(order: dict[str, Any]) -> int:
+        return session.post(f"{sim.page_url}trouble", json=order, timeout=3).status_code
+
+    def ask() -> int:
+        return session.get(f"{sim.api_url}me", headers=headers, timeout=3).status_code
+
+    def standing() -> list[str]:
+        told = pictures(session, sim)
+        names = [each["name"] for each in next(told)["standing"]]
+        told.close()  # type: ignore[attr-defined]
+        return names
+
+    assert press({"kind": "unavailable", "times": 1}) == 204
+    assert standing() == ["unavailable"]
+    assert [ask(), ask()] == [503, 200]
+    assert standing() == []
+    assert press({"kind": "bad_gateway", "times": None, "on": "GET *"}) == 204
+    assert [ask(), ask()] == [502, 502]
+    assert press({"heal": True}) == 204
+    assert (ask(), standing()) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "order",
+    [{}, {"kind": "flood"}, {"kind": "reset", "times": 0}, {"kind": "reset", "times": "2"}, {"kind": "reset", "on": 3},
+     {"kind": "reset", "delay": 3}, {"kind": ["reset"]}, {"heal": False}],
+)  # fmt: skip
+def test_strange_trouble_is_refused(order: dict[str, Any]) -> None:
+    """What is no kind, or no number of times, makes no trouble."""
+    plan = FaultPlan()
+    request = Request("POST", "/trouble", headers={"content-type": "application/json"}, body=json.dumps(order).encode())
+    assert page_of.trouble(plan, request).status == 400
+    assert not plan
+
+
+def test_other_sites_cannot_make_trouble(sim: SpotifySimulator, session: requests.Session) -> None:
+    """A form of another site cannot send what makes trouble, and nobody can look at it."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        headers = {"Content-Type": kind}
+        answer = session.post(f"{sim.page_url}trouble", data='{"kind": "reset"}', headers=headers, timeout=3)
+        assert answer.status_code == 400
+    assert session.get(f"{sim.page_url}trouble", timeout=3).status_code == 405
+
+
+def test_the_page_knows_every_mood(world: SpotifyWorld) -> None:
+    """Every trait that is a manner can be chosen, each is told on the speaker, and good manners end them all."""
+    shown = page_of.picture(world, Journal())
+    good = shown["accounts"][0]["speakers"][0]["notes"]
+    for trait in shown["traits"]:
+        deed(world, {"do": "manner", "speaker": "Bathroom", "value": trait})()
+        told = page_of.picture(world, Journal())["accounts"][0]["speakers"][0]["notes"]
+        assert told != good or trait == "wakes"
+        deed(world, {"do": "good_manners", "speaker": "Bathroom"})()
+        assert page_of.picture(world, Journal())["accounts"][0]["speakers"][0]["notes"] == good

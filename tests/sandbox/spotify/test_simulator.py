@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spotty_sandbox.spotify import ManualClock, PortTakenError, SpotifySimulator, SpotifyWorld, demo_world, run
+from spotty_sandbox.spotify.cli_text import log_line
 from spotty_sandbox.spotify.journal import Entry, Journal
 
 if TYPE_CHECKING:
@@ -126,7 +127,16 @@ def test_the_command_runs_until_it_is_stopped(
     faults = tmp_path / "faults.json"
     faults.write_text(json.dumps({"faults": [{"name": "once", "on": "GET *", "times": 1, "status": 503}]}))
     code = "import sys; from spotty_sandbox.spotify import run; sys.exit(run(sys.argv[1:]))"
-    arguments = ["--port", "0", "--devices", "Bath", "Phone:Smartphone:no-volume,late", "--faults", str(faults)]
+    arguments = [
+        "--port",
+        "0",
+        "--devices",
+        "Bath",
+        "Phone:Smartphone:no-volume,late",
+        "--faults",
+        str(faults),
+        "--log",
+    ]
     command = [sys.executable, "-c", code, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -141,7 +151,10 @@ def test_the_command_runs_until_it_is_stopped(
         ("Phone", "Smartphone", False),
     ]
     assert (process.returncode, err) == (0, "")
-    assert out.endswith("The speakers are silent.\n")
+    logged, devices_line, *sums = [line for line in out.splitlines() if line]
+    assert logged.endswith("  503  look up whose account this is: refused (503)  (fault: once)")
+    assert devices_line.endswith("  200  list the speakers: done")
+    assert sums == ["     1  GET /v1/me", "     1  GET /v1/me/player/devices", "The speakers are silent."]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +184,7 @@ def test_a_bad_file_of_faults_is_told_in_one_line(tmp_path: Path, capsys: pytest
     faults = tmp_path / "faults.json"
     faults.write_text('{"faults": [{"name": "x", "chance": 7}]}')
     assert run(["--faults", str(faults)]) == 2
-    assert f"{faults}: fault 1 (x): chance is 7" in capsys.readouterr().err
+    assert f"{faults}: line 1, fault 1 (x): chance is 7" in capsys.readouterr().err
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,3 +193,11 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         run(["--help"])
     assert leaving.value.code == 0
     assert "client.prefix" in capsys.readouterr().out
+
+
+def test_a_terminal_obeys_no_client(world: SpotifyWorld) -> None:
+    """What a client asked for is logged on one line without what a terminal would act on; rudeness is named."""
+    entry = Entry("GET", "/v1/\x1b[2J\n", {}, None, 0, fault="hang", is_rude=True)
+    assert (
+        log_line(world, entry) == "00:00:00  ---  send GET /v1/?[2J?: no answer  (fault: hang; had been told to wait)"
+    )

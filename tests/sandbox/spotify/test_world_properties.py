@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from spotty_sandbox.spotify import Asker, ManualClock, PlayRequest, SpotifyError, SpotifyWorld
+from spotty_sandbox.spotify import Asker, ManualClock, PlayRequest, SpotifyError, SpotifyWorld, deed
 from spotty_sandbox.spotify.deck import Repeat
 from spotty_sandbox.spotify.journal import Journal
 from spotty_sandbox.spotify.page import picture
 
-NAMES = ("Good", "Late", "Silent", "Mute", "Sleeper", "Restricted")
+NAMES = ("Good", "Late", "Silent", "Mute", "Sleeper", "Restricted", "Dozer", "Stale")
 devices = st.sampled_from(NAMES)
 maybe_devices = st.none() | devices
 
@@ -33,6 +33,8 @@ class Household(RuleBasedStateMachine):
             "Mute": {"supports_volume": False, "volume_pct": None},
             "Sleeper": {"presence": "asleep", "wake_ms": 4_000},
             "Restricted": {"is_restricted": True},
+            "Dozer": {"idles_into": "dozing", "volume_steps": 7},
+            "Stale": {"report_lag_ms": 3_000, "forgets_context": True, "refuses_volume": True},
         }
         for name in NAMES:
             self.world.add_device(name, **traits.get(name, {}))
@@ -49,7 +51,7 @@ class Household(RuleBasedStateMachine):
         """Nobody does anything: only what plays moves."""
         before = self.world.player()
         paused_at = None if before.is_playing or before.deck is None else before.deck
-        due_ms = before.next_change_ms()
+        due_ms = self.world.next_change_ms()
         self.clock.advance_ms(ms)
         after = self.world.player()
         if paused_at is not None and (due_ms is None or due_ms > self.clock.now_ms()):
@@ -113,10 +115,16 @@ class Household(RuleBasedStateMachine):
         self.hand.play(self.world.device(name), context)
         self.hand.turn_volume(self.world.device(name), volume_pct)
 
-    @rule(name=devices, what=st.sampled_from(["resume", "pause", "skip", "unplug", "plug_in", "put_to_sleep"]))
+    @rule(name=devices, what=st.sampled_from(["resume", "pause", "skip", "unplug", "plug_in", "put_to_sleep", "doze"]))
     def person_meddles(self, name: str, what: str) -> None:
         """A person does something at a speaker."""
         getattr(self.hand, what)(self.world.device(name))
+
+    @rule(in_ms=st.integers(0, 500_000), name=devices, what=st.sampled_from(["pause", "resume", "unplug", "plug_in"]))
+    def person_plans(self, in_ms: int, name: str, what: str) -> None:
+        """Something will happen by itself."""
+        do = deed(self.world, {"do": what, "speaker": name})
+        self.world.at(self.clock.now_ms() + in_ms, lambda _: do())
 
     @precondition(lambda self: self.world.player().active is not None)
     @rule(has_id=st.booleans())

@@ -177,13 +177,16 @@ class Accounts:
 
     # The token endpoint.
 
-    def token(self, form: Mapping[str, str]) -> TokenSet:
-        """Exchange a code or refresh. Raises OAuthError as Spotify refuses; a code that was presented once is spent."""
+    def token(self, form: Mapping[str, str], refresh_style: RefreshStyle | None = None) -> TokenSet:
+        """Exchange a code or refresh. Raises OAuthError as Spotify refuses; a code that was presented once is spent.
+
+        `refresh_style` holds for this one refresh instead of the account service's own.
+        """
         match form.get("grant_type"):
             case "authorization_code":
                 return self._exchange(form)
             case "refresh_token":
-                return self._refreshed(form)
+                return self._refreshed(form, refresh_style or self.refresh_style)
             case _:
                 raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
 
@@ -202,7 +205,7 @@ class Accounts:
         consent = Consent(account_id, question.client_id, question.scope, self.clock.now_ms())
         return self._issue(consent, self._new_refresh(consent))
 
-    def _refreshed(self, form: Mapping[str, str]) -> TokenSet:
+    def _refreshed(self, form: Mapping[str, str], style: RefreshStyle) -> TokenSet:
         presented = form.get("refresh_token", "")
         consent = self._refresh.get(presented)
         if consent is None or form.get("client_id", consent.client_id) != consent.client_id:
@@ -211,10 +214,10 @@ class Accounts:
             raise OAuthError("invalid_grant", "Refresh token revoked")
         if self.clock.now_ms() >= consent.given_ms + CONSENT_LIFETIME_MS:
             raise OAuthError("invalid_grant", "Refresh token expired")
-        if self.refresh_style == "rotate":
+        if style == "rotate":
             del self._refresh[presented]
             return self._issue(consent, self._new_refresh(consent))
-        return self._issue(consent, presented if self.refresh_style == "same" else None)
+        return self._issue(consent, presented if style == "same" else None)
 
     # Inside.
 

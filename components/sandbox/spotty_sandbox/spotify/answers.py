@@ -43,17 +43,22 @@ class Shapes:
 
     def devices(self, player: Player) -> Json:
         """The devices that are there."""
-        return {"devices": [self.device(each, player) for each in player.devices if each.presence == "present"]}
+        return {"devices": [self.device(each, player) for each in player.devices if each.is_listed]}
 
     def currently_playing(self, player: Player) -> Json:
-        """A CurrentlyPlayingObject; `context` and `item` are null where Spotify sends null."""
+        """A CurrentlyPlayingObject; `context` and `item` are null where Spotify sends null.
+
+        An advertisement has no item, and an episode only for those who ask for episodes, which nobody here can.
+        """
         deck = player.deck
+        kind = deck.track.kind if deck else "unknown"
+        is_forgotten = player.active is not None and player.active.forgets_context
         return {
             "timestamp": player.since_ms,
-            "context": self.context_of(deck),
+            "context": None if is_forgotten else self.context_of(deck),
             "progress_ms": deck.progress_ms if deck else 0,
-            "item": self.track(deck.track) if deck else None,
-            "currently_playing_type": "track" if deck else "unknown",
+            "item": self.track(deck.track) if deck and kind == "track" else None,
+            "currently_playing_type": kind,
             "actions": {"disallows": {"resuming": True} if player.is_playing else {"pausing": True}},
             "is_playing": player.is_playing,
         }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-ContextKind = Literal["playlist", "album", "artist"]
+ContextKind = Literal["playlist", "album", "artist", "show"]
+TrackKind = Literal["track", "episode", "ad"]
 
 _BASE62 = string.digits + string.ascii_letters
 _ID_LENGTH = 22
@@ -18,18 +20,19 @@ _ID_LENGTH = 22
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One song; `id` is Spotify's 22 characters, `duration_ms` is above 0."""
+    """One song, episode or advertisement; `id` is Spotify's 22 characters, `duration_ms` is above 0."""
 
     id: str
     name: str
     artist: str
     album: str
     duration_ms: int
+    kind: TrackKind = "track"
 
     @property
     def uri(self) -> str:
-        """`spotify:track:<id>`."""
-        return f"spotify:track:{self.id}"
+        """`spotify:track:<id>`, or of its kind."""
+        return f"spotify:{self.kind}:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Catalogue:
         raise KeyError(name)
 
 
+@lru_cache(4096)  # half of an answer's time otherwise: every artist and album in it has an id
 def invented_id(seed: str) -> str:
     """22 base-62 characters that depend on `seed` alone, so that a policy written today still fits tomorrow."""
     number = int.from_bytes(hashlib.sha256(seed.encode()).digest(), "big")
@@ -94,13 +98,15 @@ def invented_id(seed: str) -> str:
 
 
 def invented_context(uri: str, name: str | None = None, *, tracks: int = 12, track_s: int = 200) -> Context:
-    """A context for any URI `spotify:(playlist|album|artist):ID`, with made-up tracks of about `track_s` seconds.
+    """A context for any URI `spotify:(playlist|album|artist|show):ID`, with made-up tracks of about `track_s` seconds.
 
     Raises ValueError, naming the URI, when it is not of that form.
     """
     kind, identity = split_uri(uri)
+    of_kind: TrackKind = "episode" if kind == "show" else "track"
+    word, album = of_kind.replace("track", "song").capitalize(), name or "A Household Record"
     made_up = tuple(
-        Track(invented_id(f"{uri}/{n}"), f"Song {n + 1}", "Somebody Else", name or "A Household Record", track_s * 1000)
+        Track(invented_id(f"{uri}/{n}"), f"{word} {n + 1}", "Somebody Else", album, track_s * 1000, of_kind)
         for n in range(tracks)
     )
     return Context(kind, identity, name or f"{kind.capitalize()} {identity[:6]}", made_up)
@@ -111,4 +117,4 @@ def split_uri(uri: str) -> tuple[ContextKind, str]:
     parts = uri.split(":")
     if len(parts) == 3 and parts[0] == "spotify" and parts[1] in get_args(ContextKind) and parts[2].isalnum():  # noqa: PLR2004 - spotify, kind, id
         return cast("ContextKind", parts[1]), parts[2]
-    raise ValueError(f"{uri!r} is not spotify:playlist:…, spotify:album:… or spotify:artist:…")
+    raise ValueError(f"{uri!r} is not spotify:playlist:…, spotify:album:…, spotify:artist:… or spotify:show:…")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Clock(Protocol):
@@ -60,3 +64,29 @@ class ManualClock:
         if by_ms < 0:
             raise ValueError(f"time does not run backwards ({by_ms} ms)")
         self._now_ms += by_ms
+
+
+class ScriptClock:
+    """Another clock, but for a while it can stand at an instant that is already past: to do then what was due then."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stands_at_ms: int | None = None
+
+    @property
+    def speed(self) -> float:
+        """The other clock's."""
+        return self._clock.speed
+
+    def now_ms(self) -> int:
+        """The other clock's time, or the instant that it stands at."""
+        return self._clock.now_ms() if self._stands_at_ms is None else self._stands_at_ms
+
+    @contextlib.contextmanager
+    def standing_at(self, at_ms: int) -> Iterator[None]:
+        """Stand still while the block runs."""
+        before, self._stands_at_ms = self._stands_at_ms, at_ms
+        try:
+            yield
+        finally:
+            self._stands_at_ms = before

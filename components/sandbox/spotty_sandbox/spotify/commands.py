@@ -61,8 +61,11 @@ class Remote:
         self.player.halt(self.asker)
 
     def transfer(self, device_id: str, *, play: bool) -> None:
-        """Make a device the active one; `play` makes sure that it plays, else playing or silence goes with it."""
-        device = self._target(device_id)
+        """Make a device the active one, also a dozing one; `play` makes sure that it plays.
+
+        Without it playing or silence goes with it.
+        """
+        device = self._target(device_id, wakes=True)
         if self.player.active is device and (self.player.is_playing or not play):
             return
         if play:
@@ -75,11 +78,11 @@ class Remote:
         if not 0 <= volume_pct <= 100:  # noqa: PLR2004 - per cent
             raise errors.bad_request("Invalid volume_percent")
         device = self._target(device_id)
-        if not device.supports_volume:
+        if not device.supports_volume or device.refuses_volume:
             raise errors.volume_disallowed()
         if device.volume_needs_active and self.player.active is not device:
             raise errors.no_active_device()
-        device.volume_pct = volume_pct
+        device.volume_pct = device.nearest_volume(volume_pct)
 
     def shuffle(self, *, on: bool, device_id: str | None = None) -> None:
         """Shuffle on or off."""
@@ -115,11 +118,11 @@ class Remote:
             raise errors.restriction_violated()
         return self.player.deck
 
-    def _target(self, device_id: str | None) -> Device:
+    def _target(self, device_id: str | None, *, wakes: bool = False) -> Device:
         if not self.is_premium:
             raise errors.premium_required()
         self.player.settle()
-        device = self._named(device_id) if device_id is not None else self.player.active
+        device = self._named(device_id, wakes=wakes) if device_id is not None else self.player.active
         if device is None:
             raise errors.no_active_device()
         if device.is_restricted:
@@ -134,10 +137,12 @@ class Remote:
             raise errors.restriction_violated()
         return device
 
-    def _named(self, device_id: str) -> Device:
+    def _named(self, device_id: str, *, wakes: bool) -> Device:
         for device in self.player.devices:
             if device.id != device_id:
                 continue
+            if device.presence == "dozing" and wakes:
+                self.player.rouse(device)
             if device.presence == "present":
                 return device
             if device.presence == "asleep" and device.wake_ms is not None:

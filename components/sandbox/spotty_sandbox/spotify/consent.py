@@ -11,7 +11,7 @@ from .answers import token_set
 from .messages import Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
-    from .accounts import Question
+    from .accounts import Question, RefreshStyle
     from .messages import Request
     from .world import SpotifyWorld
 
@@ -35,11 +35,14 @@ _PAGE = """<!doctype html>
 """
 
 
-def token_endpoint(world: SpotifyWorld, request: Request) -> Answer:
-    """POST /api/token: a token set, or HTTP 400 with `error` and `error_description`."""
+def token_endpoint(world: SpotifyWorld, request: Request, refresh_style: RefreshStyle | None = None) -> Answer:
+    """POST /api/token: a token set, or HTTP 400 with `error` and `error_description`.
+
+    `refresh_style` holds for this one request instead of the world's.
+    """
     no_store = {"cache-control": "no-store"}
     try:
-        return json_answer(token_set(world.auth.token(request.form())), headers=no_store)
+        return json_answer(token_set(world.auth.token(request.form(), refresh_style)), headers=no_store)
     except OAuthError as refusal:
         content = {"error": refusal.error, "error_description": refusal.description}
         return json_answer(content, 400, headers=no_store)

@@ -6,16 +6,20 @@ takes effect nevertheless: a timeout that worked is as real as one that did not.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import SpotifyError
 from .messages import Answer, error_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from .accounts import RefreshStyle
 
 Ending = Literal["complete", "hang", "reset", "truncate"]
 
@@ -30,6 +34,10 @@ class Fault:
     milliseconds pass before anything happens. `ending`: "complete"; "hang", no answer until the client gives up;
     "reset", the connection breaks; "truncate", it breaks after half of the body. `performed`: whether the request
     takes effect (None: only if its true answer is sent).
+
+    What the answer says can be bent, if it is a JSON object: `drops` are fields that are missing from it, `edits`
+    fields that say something else; a dot leads into an object (`"device.id"`). `date_off_s` adds a Date header that is
+    wrong by so much. `refresh_style` holds for this one request instead of the world's.
     """
 
     name: str
@@ -44,6 +52,10 @@ class Fault:
     delay_ms: int = 0
     ending: Ending = "complete"
     performed: bool | None = None
+    drops: tuple[str, ...] = ()
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    date_off_s: float | None = None
+    refresh_style: RefreshStyle | None = None
 
     @property
     def lets_through(self) -> bool:
@@ -57,10 +69,16 @@ class Fault:
         in_time = self.from_s <= since_start_s and (self.until_s is None or since_start_s < self.until_s)
         return in_time and fnmatchcase(f"{method} {path}", self.on)
 
-    def changed(self, true_answer: Answer | None) -> Answer | None:
-        """What is sent instead of `true_answer` (None when the request was not let through)."""
+    def changed(self, true_answer: Answer | None, now_ms: int = 0) -> Answer | None:
+        """What is sent at `now_ms` instead of `true_answer` (None when the request was not let through)."""
         base = self.answer or true_answer
-        return None if base is None else Answer(base.status, base.body, {**base.headers, **self.headers})
+        if base is None:
+            return None
+        headers = {**base.headers, **self.headers}
+        if self.date_off_s is not None:
+            headers["date"] = formatdate(now_ms / 1000 + self.date_off_s, usegmt=True)
+        body = _bent(base.body, self.drops, self.edits) if self.drops or self.edits else base.body
+        return Answer(base.status, body, headers)
 
 
 class FaultPlan:
@@ -74,6 +92,17 @@ class FaultPlan:
 
     def __len__(self) -> int:
         return len(self._faults)
+
+    def __bool__(self) -> bool:
+        """Whether anything can go wrong at all."""
+        return bool(self._faults)
+
+    @property
+    def standing(self) -> tuple[Fault, ...]:
+        """The rules that can still strike, in their order."""
+        return tuple(
+            fault for n, fault in enumerate(self._faults) if fault.times is None or self._struck.get(n, 0) < fault.times
+        )
 
     def add(self, *faults: Fault) -> None:
         """Add rules after those there are."""
@@ -119,3 +148,29 @@ def refused(
 def rate_limited(retry_after_s: int | None, on: str = "* /v1/*", *, times: int | None = 1) -> Fault:
     """A 429; `retry_after_s` None leaves the header out."""
     return refused(on, 429, "API rate limit exceeded", times=times, retry_after_s=retry_after_s)
+
+
+def _bent(body: bytes, drops: tuple[str, ...], edits: Mapping[str, Any]) -> bytes:
+    """The JSON object in `body` without `drops` and with `edits`; anything else as it is."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(content, dict):
+        return body
+    for path in drops:
+        within, name = _innermost(content, path)
+        within.pop(name, None)
+    for path, value in edits.items():
+        within, name = _innermost(content, path)
+        within[name] = value
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _innermost(content: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The object that the last part of a dotted `path` is a field of; one that is missing is made, and is lost."""
+    *outer, name = path.split(".")
+    for part in outer:
+        inner = content.get(part)
+        content = inner if isinstance(inner, dict) else {}
+    return content, name

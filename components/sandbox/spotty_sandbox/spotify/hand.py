@@ -26,13 +26,13 @@ class Hand:
 
     def play(self, device: Device, context: Context) -> None:
         """Play `context` on `device` from its first track, or any track if shuffle is on."""
-        if device.presence == "present":
+        if self._reaches(device):
             deck = deck_of(context, context.tracks, first=None, shuffle=self.player.shuffle, rng=self.player.rng)
             self.player.start(device, deck, self.by)
 
     def resume(self, device: Device) -> None:
         """Press play on `device`; the music comes over if it played elsewhere."""
-        if device.presence == "present" and not (self.player.is_playing and self.player.active is device):
+        if self._reaches(device) and not (self.player.is_playing and self.player.active is device):
             self.player.resume(device, self.by)
 
     def pause(self, device: Device) -> None:
@@ -61,6 +61,15 @@ class Hand:
         """Let the device fall asleep: it is no longer listed until something wakes it."""
         self.player.withdraw(device, "asleep")
 
+    def doze(self, device: Device) -> None:
+        """Let the device doze: it is still listed, and takes nothing but a transfer."""
+        self.player.withdraw(device, "dozing")
+
     def plug_in(self, device: Device) -> None:
         """Give the device power, or wake it: it is there at once, silent."""
         self.player.rouse(device)
+
+    def _reaches(self, device: Device) -> bool:
+        if device.presence == "dozing":
+            self.player.rouse(device)
+        return device.presence == "present"

@@ -37,26 +37,69 @@ function hue(text) {
   return sum / 10;
 }
 
-async function act(speaker, action, value) {
-  await fetch("/act", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ account: speaker.account, speaker: speaker.key, do: action, value }),
-  }).catch(() => {});
+function act(speaker, action, value) {
+  return post("/act", { account: speaker.account, speaker: speaker.key, do: action, value });
+}
+
+function post(path, order) {
+  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(order) }).catch(() => {});
+}
+
+const moods = [
+  ["doze", "Dozes: listed, but not found"], ["sleep", "Falls asleep: no longer listed"],
+  ["new_id", "Gets another id"], ["lose_id", "Loses its id"], ["good_manners", "Behaves again"],
+];
+
+function fillMoods(select) {
+  const first = new Option("Let it misbehave…", "", true, true);
+  first.disabled = true;
+  select.append(first, ...moods.map(([name, label]) => new Option(label, name)));
+  const traits = document.createElement("optgroup");
+  traits.label = "From now on it is";
+  traits.append(...picture.traits.map((name) => new Option(name, `manner ${name}`)));
+  select.append(traits);
+}
+
+function drawTrouble() {
+  const kinds = byId("kind");
+  if (!kinds.options.length) {
+    kinds.append(...picture.kinds.map((each) => new Option(each.kind.replaceAll("_", " "), each.kind)));
+    kinds.onchange = () => say(byId("meaning"), picture.kinds[kinds.selectedIndex].meaning);
+    kinds.onchange();
+  }
+  const names = picture.standing.map((each) => `${each.name} (${each.on})`);
+  if (picture.by_chance) names.push("trouble by chance");
+  say(byId("standing"), names.length ? `Waiting to happen: ${names.join(", ")}` : "Nothing more will go wrong.");
+}
+
+byId("make").onsubmit = (event) => {
+  event.preventDefault();
+  const times = byId("times").value;
+  post("/trouble", { kind: byId("kind").value, times: times ? Number(times) : null });
+};
+byId("heal").onclick = () => post("/trouble", { heal: true });
+for (const button of document.querySelectorAll("[data-account-do]")) {
+  button.onclick = () => post("/act", { do: button.dataset.accountDo });
 }
 
 function newCard(account, told) {
   const root = grow("speaker");
   const card = { root, account, key: told.key, told, busy: false };
   const control = (name) => root.querySelector(`[data-do="${name}"]`);
-  card.controls = { toggle: control("toggle"), skip: control("skip"), play: control("play"), plug: control("plug"), volume: control("volume") };
+  card.controls = { toggle: control("toggle"), skip: control("skip"), play: control("play"), plug: control("plug"), volume: control("volume"), mood: control("mood") };
   card.controls.toggle.onclick = () => act(card, card.told.playing || told.starting ? "pause" : "resume");
   card.controls.skip.onclick = () => act(card, "skip");
   card.controls.plug.onclick = () => act(card, card.told.presence === "present" ? "unplug" : "plug_in");
   card.controls.play.onchange = (event) => { act(card, "play", event.target.value); event.target.value = ""; };
   card.controls.volume.oninput = (event) => { card.busy = true; say(part(root, "volume"), `${event.target.value} %`); };
   card.controls.volume.onchange = (event) => { card.busy = false; act(card, "volume", Number(event.target.value)); };
+  card.controls.mood.onchange = (event) => {
+    const [action, value] = event.target.value.split(" ");
+    act(card, action, value);
+    event.target.value = "";
+  };
   fillMusic(card.controls.play);
+  fillMoods(card.controls.mood);
   return card;
 }
 
@@ -64,7 +107,7 @@ function fillMusic(select) {
   const first = new Option("Play something else…", "", true, true);
   first.disabled = true;
   select.append(first);
-  for (const [kind, label] of [["playlist", "Playlists"], ["album", "Albums"], ["artist", "Artists"]]) {
+  for (const [kind, label] of [["playlist", "Playlists"], ["album", "Albums"], ["artist", "Artists"], ["show", "Podcasts"]]) {
     const group = document.createElement("optgroup");
     group.label = label;
     group.append(...picture.music.filter((each) => each.kind === kind).map((each) => new Option(each.name, each.uri)));
@@ -74,6 +117,7 @@ function fillMusic(select) {
 
 function state(told) {
   if (told.presence === "asleep") return "Asleep";
+  if (told.presence === "dozing") return "Dozing";
   if (told.presence === "unplugged") return "Unplugged";
   if (told.playing) return "Playing";
   if (told.starting) return "About to play";
@@ -95,7 +139,7 @@ function drawCard(card, told) {
   say(part(root, "notes"), told.notes.join(" "));
   part(root, "progress").hidden = !told.now;
   say(controls.toggle, told.playing || told.starting ? "Pause" : "Play");
-  say(controls.plug, told.presence === "present" ? "Unplug" : told.presence === "asleep" ? "Wake" : "Plug in");
+  say(controls.plug, told.presence === "present" ? "Unplug" : ["asleep", "dozing"].includes(told.presence) ? "Wake" : "Plug in");
   for (const each of [controls.toggle, controls.skip, controls.play, controls.volume]) each.disabled = !here;
   controls.skip.disabled = !here || !told.now;
   if (!card.busy) {
@@ -148,7 +192,8 @@ function drawRequests() {
   byId("requests").replaceChildren(...rows);
   byId("quiet").hidden = rows.length > 0;
   const older = picture.total - rows.length;
-  say(byId("more"), older > 0 ? `and ${older} before that` : "");
+  const rude = picture.rude ? `${picture.rude} in all came before Retry-After was over` : "";
+  say(byId("more"), [older > 0 ? `and ${older} before that` : "", rude].filter(Boolean).join("; "));
 }
 
 function drawAccount(account, alone) {
@@ -182,6 +227,7 @@ function draw(message) {
   const gmt = offset.formatToParts(picture.now_ms).find((each) => each.type === "timeZoneName").value;
   say(byId("zone"), `${day.format(picture.now_ms)}, ${zone} (${gmt})${pace}`);
   drawRequests();
+  drawTrouble();
   tick();
 }
 

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import words
+from .deeds import DeedError, deed
+from .devices import GOOD_MANNERS, TRAITS
 from .errors import SpotifyError
+from .kinds import KINDS, fault_of
 from .messages import Answer, Request, json_answer, text_answer
+from .random_faults import RandomFaults
 
 if TYPE_CHECKING:
     from .devices import Device
-    from .hand import Hand
+    from .faults import FaultPlan
     from .journal import Entry, Journal
     from .messages import Json
     from .player import Asker
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 EVENTS = "/events"
 ACT = "/act"
+TROUBLE = "/trouble"
 _SHOWN_REQUESTS = 40
 _FILES = {
     "/": ("page.html", "text/html"),
@@ -36,7 +41,7 @@ _HEADERS = {
 
 def has(path: str) -> bool:
     """Whether a path belongs to the page and not to the simulated Spotify."""
-    return path in _FILES or path in (EVENTS, ACT)
+    return path in _FILES or path in (EVENTS, ACT, TROUBLE)
 
 
 def file(path: str) -> Answer:
@@ -45,7 +50,7 @@ def file(path: str) -> Answer:
     return text_answer(Path(__file__).with_name(name).read_text(encoding="utf-8"), kind, headers=_HEADERS)
 
 
-def picture(world: SpotifyWorld, journal: Journal) -> Json:
+def picture(world: SpotifyWorld, journal: Journal, faults: FaultPlan | None = None) -> Json:
     """Everything that the page shows, as JSON. Times are Unix milliseconds of the world's clock."""
     world.settle()
     return {
@@ -55,6 +60,11 @@ def picture(world: SpotifyWorld, journal: Journal) -> Json:
         "music": [{"uri": each.uri, "name": each.name, "kind": each.kind} for each in world.catalogue],
         "requests": [_request(world, entry) for entry in journal.last(_SHOWN_REQUESTS)],
         "total": journal.total,
+        "rude": journal.tally().rude,
+        "kinds": [{"kind": kind, "meaning": each.meaning} for kind, each in KINDS.items()],
+        "traits": sorted(name for name, (field, _) in TRAITS.items() if field in GOOD_MANNERS),
+        "standing": [{"name": each.name, "on": each.on} for each in faults.standing] if faults else [],
+        "by_chance": isinstance(faults, RandomFaults) and faults.has_rates,
     }
 
 
@@ -106,6 +116,11 @@ def _notes(device: Device) -> list[str]:
         "It takes no commands from apps.": device.is_restricted,
         "Apps cannot set its volume.": not device.supports_volume,
         "Its volume can be set only while it plays.": device.volume_needs_active,
+        "It says that apps can set its volume, and refuses.": device.refuses_volume,
+        f"It knows {device.volume_steps} volumes.": device.volume_steps is not None,
+        "It forgets which playlist it plays.": device.forgets_context,
+        f"What it does is told {device.report_lag_ms / 1000:g} s late.": device.report_lag_ms > 0,
+        "Once idle, it is gone.": device.idles_into is not None,
         "It is in a private session.": device.is_private_session,
         "It has no id.": device.id is None,
         f"It starts {device.start_delay_ms / 1000:g} s late.": device.start_delay_ms > 0,
@@ -138,38 +153,36 @@ def act(world: SpotifyWorld, request: Request) -> Answer:
     if not request.headers.get("content-type", "").startswith("application/json"):
         return _sorry("Send application/json.")
     try:
-        order = request.json()
-        device = world.device(str(order.get("speaker")), str(order.get("account")))
-        done = _do(world, world.hand(account_id=str(order["account"])), device, order)
+        deed(world, request.json())()
     except SpotifyError as error:
         return _sorry(error.message)
-    except KeyError:
-        return _sorry("There is no such speaker.")
-    return Answer(204) if done else _sorry("That is nothing one can do here.")
+    except DeedError as error:
+        return _sorry(str(error))
+    return Answer(204)
 
 
-def _do(world: SpotifyWorld, hand: Hand, device: Device, order: Json) -> bool:
+def trouble(faults: FaultPlan, request: Request) -> Answer:
+    """POST /trouble with `{"kind", "on"?, "times"?}` lets something go wrong, with `{"heal": true}` nothing any more.
+
+    `times` null means: until healed. 204, or 400 with a sentence.
+    """
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return _sorry("Send application/json.")
+    try:
+        order = request.json()
+    except SpotifyError as error:
+        return _sorry(error.message)
     match order:
-        case {"do": "resume"} if hand.player.deck is None:
-            # Nothing was ever played: a person who presses play wants to hear something all the same.
-            hand.play(device, next(iter(world.catalogue)))
-        case {"do": "resume"}:
-            hand.resume(device)
-        case {"do": "pause"}:
-            hand.pause(device)
-        case {"do": "skip"}:
-            hand.skip(device)
-        case {"do": "unplug"}:
-            hand.unplug(device)
-        case {"do": "plug_in"}:
-            hand.plug_in(device)
-        case {"do": "volume", "value": int(volume_pct)}:
-            hand.turn_volume(device, volume_pct)
-        case {"do": "play", "value": str(uri)} if (context := world.catalogue.context(uri)) is not None:
-            hand.play(device, context)
+        case {"heal": True}:
+            faults.clear()
+        case {"kind": str(kind), **rest} if kind in KINDS and not rest.keys() - {"on", "times"}:
+            on, times = rest.get("on", KINDS[kind].on), rest.get("times", 1)
+            if not isinstance(on, str) or not (times is None or (type(times) is int and times > 0)):
+                return _sorry("Say how often, and at which requests.")
+            faults.add(fault_of(kind, on=on, times=times))
         case _:
-            return False
-    return True
+            return _sorry("There is no such kind of trouble.")
+    return Answer(204)
 
 
 def _sorry(sentence: str) -> Answer:

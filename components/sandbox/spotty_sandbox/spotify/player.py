@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from .deck import Deck, Repeat, deck_of
 
 if TYPE_CHECKING:
-    from .catalogue import Track
+    from collections.abc import Mapping
+
+    from .catalogue import Context, Track
     from .clock import Clock
-    from .devices import Device
+    from .devices import Absence, Device
+    from .messages import Answer
 
 IDLE_AFTER_MS = 30 * 60 * 1000
 
@@ -38,8 +41,9 @@ class Player:
 
     Call `settle` before reading: it brings everything to the clock's present. The transitions settle by themselves.
     Public attributes are for reading; `asked_by` and `since_ms` tell who brought the present state about, and when.
-    `autoplay` are the tracks that go on when a context that does not repeat runs out (none: the music stops).
-    A device that has played nothing for `idle_after_ms` stops being active, as at Spotify (None: never).
+    `autoplay` are the tracks that go on when a context that does not repeat runs out (none: the music stops), under
+    `autoplay_context` or none. A device that has played nothing for `idle_after_ms` stops being active, as at Spotify
+    (None: never). `echoes` are answers of before a command, and until when they are still given.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Player:
         self.clock = clock
         self.rng = random.Random(seed)  # noqa: S311 - shuffling songs, not secrets
         self.autoplay = autoplay
+        self.autoplay_context: Context | None = None
         self.idle_after_ms = idle_after_ms
         self.devices: list[Device] = []
         self.active: Device | None = None
@@ -66,6 +71,12 @@ class Player:
         self._as_of_ms = self.since_ms
         self._starts_at_ms: int | None = None
         self._wakes: list[tuple[int, Device]] = []
+        self.echoes: list[tuple[int, Mapping[str, Answer]]] = []
+
+    @property
+    def settled_ms(self) -> int:
+        """Up to when everything has happened."""
+        return self._as_of_ms
 
     @property
     def is_starting(self) -> bool:
@@ -85,7 +96,9 @@ class Player:
             self._set_playing(self._starts_at_ms)
         if self.is_playing and self.deck is not None:
             self._play_until(self.deck, now_ms)
-        if self._idle_at_ms is not None and self._idle_at_ms <= now_ms:
+        if self.active is not None and self._idle_at_ms is not None and self._idle_at_ms <= now_ms:
+            if self.active.idles_into is not None:
+                self.active.presence = self.active.idles_into
             self.active = None
         self._as_of_ms = now_ms
 
@@ -144,8 +157,8 @@ class Player:
 
     # Devices.
 
-    def withdraw(self, device: Device, presence: Literal["asleep", "unplugged"]) -> None:
-        """The device goes to sleep or loses its power; music on it stops and nothing is active then."""
+    def withdraw(self, device: Device, presence: Absence) -> None:
+        """The device dozes off, goes to sleep or loses its power; music on it stops and nothing is active then."""
         self.settle()
         device.presence = presence
         if self.active is device:
@@ -193,7 +206,7 @@ class Player:
         if spare_ms is None:
             return
         if self.autoplay:
-            radio = deck_of(None, self.autoplay, first=0, shuffle=False, rng=self.rng)
+            radio = deck_of(self.autoplay_context, self.autoplay, first=0, shuffle=False, rng=self.rng)
             self.deck, _ = radio.advanced(spare_ms, "context")
             self._mark(BY_ITSELF, now_ms - spare_ms)
         else:

@@ -38,9 +38,17 @@ _PLAYLISTS: dict[str, tuple[str, ...]] = {
     "Washing Up": ("Elbow Grease", "Saucepan Samba", "Rubber Duck Regatta", "Kettle On"),
 }
 
+_SHOW = "Two People and a Kettle"
+_EPISODES = {"Why Taps Drip": 1511, "A Short History of Towels": 1874, "The Ninth Radiator": 1299}
+
+
+def advertisement(seconds: int = 30) -> Track:
+    """What interrupts the music of an account that does not pay; put it among the tracks of a context."""
+    return Track(invented_id("advertisement"), "Advertisement", "Somebody", "", seconds * 1000, "ad")
+
 
 def demo_catalogue() -> Catalogue:
-    """Four playlists, four albums and four artists for a demo and for tests; the same URIs at every call."""
+    """Four playlists, albums and artists and a podcast for a demo and for tests; the same URIs at every call."""
     songs = [
         Track(invented_id(f"track {artist} {title}"), title, artist, album, seconds * 1000)
         for (artist, album), titles in _ALBUMS.items()
@@ -55,4 +63,9 @@ def demo_catalogue() -> Catalogue:
         of_album = tuple(song for song in songs if song.album == album)
         found.append(Context("album", invented_id(f"album {album}"), album, of_album))
         found.append(Context("artist", invented_id(f"artist {artist}"), artist, of_album))
+    episodes = tuple(
+        Track(invented_id(f"episode {_SHOW} {title}"), title, _SHOW, _SHOW, seconds * 1000, "episode")
+        for title, seconds in _EPISODES.items()
+    )
+    found.append(Context("show", invented_id(f"show {_SHOW}"), _SHOW, episodes))
     return Catalogue(found)

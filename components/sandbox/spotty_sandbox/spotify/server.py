@@ -11,6 +11,7 @@ import json
 import socket
 import struct
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from . import page
 from .messages import Answer, Request, text_answer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from .faults import Fault
@@ -57,12 +59,25 @@ class Server:
 
     `on_request(method, path, perf_counter_ns)` is called on the loop's thread as each request to the simulated Spotify
     has been received, before anything is done about it; it must be quick.
+
+    No answer leaves sooner than `round_trip_ms` after its request, and the first request of a connection is received
+    later by as many round trips as setting it up costs on a real line: one for TCP, one more for TLS 1.3.
     """
 
-    def __init__(self, service: Service, on_request: Callable[[str, str, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        on_request: Callable[[str, str, int], None] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        round_trip_ms: int = 0,
+    ) -> None:
         self.service = service
         self.changes = Changes()
         self._on_request = on_request
+        self._tls = tls
+        self._round_trip_s = round_trip_ms / 1000
+        self._connected: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._stopping = asyncio.Event()
         self._runner = web.ServerRunner(
             web.Server(self._handle, access_log=None, handler_cancellation=True), shutdown_timeout=0.2
@@ -71,12 +86,17 @@ class Server:
     async def start(self, bound: socket.socket) -> None:
         """Accept connections on a bound socket; the server closes it."""
         await self._runner.setup()
-        await web.SockSite(self._runner, bound).start()
+        await web.SockSite(self._runner, bound, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
         """Let go of everybody who hangs or watches, close all connections."""
         self._stopping.set()
         self.changes.tell()
+        if self._tls is not None:
+            # Closing politely waits for the other side's farewell, and the loop is gone before it comes.
+            for transport in tuple(self._connected):
+                transport.abort()
+            await asyncio.sleep(0)
         await self._runner.cleanup()
 
     async def settled(self, changed: asyncio.Event, longest_s: float) -> None:
@@ -90,6 +110,10 @@ class Server:
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         method, path = http.method, http.path
+        if http.transport is not None and http.transport not in self._connected:
+            self._connected.add(http.transport)
+            if self._round_trip_s and not page.has(path):
+                await asyncio.sleep(self._round_trip_s * (1 if self._tls is None else 2))
         if not page.has(path):
             if self._on_request is not None:
                 self._on_request(method, path, time.perf_counter_ns())
@@ -106,19 +130,31 @@ class Server:
             case "POST", page.ACT:
                 answer = page.act(self.service.world, await _request(http))
                 self.changes.tell()
-            case "GET", path if path != page.ACT:
+            case "POST", page.TROUBLE:
+                answer = page.trouble(self.service.faults, await _request(http))
+                self.changes.tell()
+            case "GET", path if path not in (page.ACT, page.TROUBLE):
                 answer = page.file(path)
             case _:
                 answer = text_answer("Nothing to see here.", status=405)
         return _plain(answer)
 
     async def _spotify(self, http: web.BaseRequest) -> web.StreamResponse:
+        received_s = asyncio.get_running_loop().time()
         request = await _request(http)
         fault = self.service.strike(request)
         if fault is not None and fault.delay_ms:
-            await asyncio.sleep(fault.delay_ms / 1000)
+            try:
+                await asyncio.sleep(fault.delay_ms / 1000)
+            except asyncio.CancelledError:
+                # Who gives up waiting has asked all the same: a server does not take a command back.
+                self.service.respond(request, fault)
+                self.changes.tell()
+                raise
         answer = self.service.respond(request, fault)
         self.changes.tell()
+        if self._round_trip_s:
+            await asyncio.sleep(received_s + self._round_trip_s - asyncio.get_running_loop().time())
         if fault is None or fault.ending == "complete":
             return _plain(answer or Answer(200))
         return await self._spoilt(http, fault, answer)
@@ -144,7 +180,7 @@ class Server:
         with self.changes.watched() as changed, contextlib.suppress(ConnectionResetError):
             while not self._stopping.is_set():
                 changed.clear()
-                picture = page.picture(self.service.world, self.service.journal)
+                picture = page.picture(self.service.world, self.service.journal, self.service.faults)
                 await response.write(b"data: " + json.dumps(picture, separators=(",", ":")).encode() + b"\n\n")
                 await self.settled(changed, _KEEP_ALIVE_S)
                 # A burst of requests is one picture.

@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import errno
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -16,10 +17,12 @@ from .world import SpotifyWorld, demo_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from .faults import Fault, FaultPlan
-    from .journal import Entry
+    from .journal import Entry, Tally
+    from .limits import Limits
 
 _T = TypeVar("_T")
 HOST = "127.0.0.1"
@@ -36,8 +39,10 @@ class SpotifySimulator:
     `call`. Before and after that, `call` simply calls.
 
     `world`: what there is (default: `demo_world()`); its clock is the simulator's time. `port`: 0 takes a free one.
-    `faults`: what goes wrong. `on_request(method, path, perf_counter_ns)`: called on the simulator's thread as each
-    request has been received, before it is answered.
+    `faults`: what goes wrong. `limits`: how many calls an app may make. `on_request(method, path, perf_counter_ns)`:
+    called on the simulator's thread as each request has been received, before it is answered; `on_entry(entry)`: as it
+    has been written down. `tls`: the files of a certificate and its key; the addresses are https then.
+    `round_trip_ms`: how far away Spotify is; no answer comes sooner, and a new connection costs it too.
     """
 
     def __init__(
@@ -46,11 +51,18 @@ class SpotifySimulator:
         *,
         port: int = 0,
         faults: FaultPlan | None = None,
+        limits: Limits | None = None,
         on_request: Callable[[str, str, int], None] | None = None,
+        on_entry: Callable[[Entry], None] | None = None,
+        tls: tuple[Path | str, Path | str] | None = None,
+        round_trip_ms: int = 0,
     ) -> None:
         self.world = world or demo_world()
         self.port = port
-        self._service = Service(self.world, faults)
+        self._service = Service(self.world, faults, limits=limits)
+        self._service.journal.on_entry = on_entry
+        self._tls = None if tls is None else _tls(*tls)
+        self._round_trip_ms = round_trip_ms
         self._on_request = on_request
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
@@ -67,7 +79,7 @@ class SpotifySimulator:
     @property
     def accounts_url(self) -> str:
         """The accounts service without a trailing slash; `/authorize` and `/api/token` lie under it."""
-        return f"http://{HOST}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{HOST}:{self.port}"
 
     @property
     def page_url(self) -> str:
@@ -118,6 +130,10 @@ class SpotifySimulator:
         """The journal: every request to the simulated Spotify, oldest first, as far as the ring reaches."""
         return self._on_loop(lambda: tuple(self._service.journal))
 
+    def tally(self, day: int | None = None) -> Tally:
+        """How often what was asked, on one UTC day (counted from 1970) or in all."""
+        return self._on_loop(lambda: self._service.journal.tally(day))
+
     def forget_requests(self) -> None:
         """Empty the journal."""
         self._on_loop(self._service.journal.clear)
@@ -144,7 +160,7 @@ class SpotifySimulator:
     async def _serve(self, bound: socket.socket, ready: concurrent.futures.Future[None]) -> None:
         try:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-            server = Server(self._service, self._on_request)
+            server = Server(self._service, self._on_request, tls=self._tls, round_trip_ms=self._round_trip_ms)
             await server.start(bound)
             self._server = server
         except BaseException as error:
@@ -188,6 +204,12 @@ class SpotifySimulator:
                     if holds(self.world):
                         return
                     await self._server.settled(changed, timeout_s)
+
+
+def _tls(certificate: Path | str, key: Path | str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def _bound(port: int) -> socket.socket:

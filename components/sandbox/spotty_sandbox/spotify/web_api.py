@@ -56,7 +56,8 @@ def answer(world: SpotifyWorld, shapes: Shapes, request: Request) -> Answer:
         account = world.accounts[access.consent.account_id]
         account.player.settle()
         remote = world.remote(asker_of(world, access, request), account.id)
-        return act(Call(world, shapes, request, account, remote))
+        call = Call(world, shapes, request, account, remote)
+        return _echoed(call, act) if scopes is MODIFY else act(call)
     except SpotifyError as error:
         refused = error_answer(error)
         if error.status != 401:  # noqa: PLR2004 - the one status that carries a challenge
@@ -84,6 +85,32 @@ def _authorised(world: SpotifyWorld, request: Request) -> Access:
     return access
 
 
+# What Spotify still tells after a command.
+
+
+def _echoed(call: Call, act: Callable[[Call], Answer]) -> Answer:
+    """Act; where a device's state is reported late, looks are answered for a while with what was before."""
+    player = call.account.player
+    if not any(device.report_lag_ms for device in player.devices):
+        return act(call)
+    before = player.active
+    looks = {f"{PREFIX}{path}": look(call) for path, look in _LOOKS.items()}
+    done = act(call)
+    lag_ms = max(device.report_lag_ms for device in (before, player.active) if device) if before or player.active else 0
+    if lag_ms:
+        player.echoes.append((call.world.clock.now_ms() + lag_ms, looks))
+    return done
+
+
+def _late(call: Call) -> Answer | None:
+    """The answer of before the last commands, while it is still given."""
+    echoes = call.account.player.echoes
+    now_ms = call.world.clock.now_ms()
+    while echoes and echoes[0][0] <= now_ms:
+        del echoes[0]
+    return echoes[0][1].get(call.request.path) if echoes else None
+
+
 # The player.
 
 
@@ -99,6 +126,11 @@ def _look_at_track(call: Call) -> Answer:
 
 def _devices(call: Call) -> Answer:
     return json_answer(call.shapes.devices(call.account.player))
+
+
+def _now_or_late(call: Call) -> Answer:
+    late = _late(call) if call.account.player.echoes else None
+    return late or _LOOKS[call.request.path.removeprefix(PREFIX).strip("/")](call)
 
 
 def _transfer(call: Call) -> Answer:
@@ -196,13 +228,15 @@ def _search(call: Call) -> Answer:
     return json_answer(found)
 
 
+_LOOKS = {"me/player": _look, "me/player/currently-playing": _look_at_track, "me/player/devices": _devices}
+
 _Act = tuple["Callable[[Call], Answer]", tuple[str, ...]]
 
 _ROUTES: dict[tuple[str, str], _Act] = {
-    ("GET", "me/player"): (_look, READ),
+    ("GET", "me/player"): (_now_or_late, READ),
     ("PUT", "me/player"): (_transfer, MODIFY),
-    ("GET", "me/player/devices"): (_devices, READ),
-    ("GET", "me/player/currently-playing"): (_look_at_track, READ_TRACK),
+    ("GET", "me/player/devices"): (_now_or_late, READ),
+    ("GET", "me/player/currently-playing"): (_now_or_late, READ_TRACK),
     ("PUT", "me/player/play"): (_play, MODIFY),
     ("PUT", "me/player/pause"): (_pause, MODIFY),
     ("POST", "me/player/next"): (_next, MODIFY),
