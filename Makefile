@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCK := build/lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test lint format bundle bench lock clean
 
 help:  ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ format: $(READY)  ## let ruff lay out the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
+bundle:  ## what Greengrass installs, in greengrass-build/ (recipes/README.md)
+	$(PYTHON) components/build.py
+
 bench: $(READY)  ## figures as ratios to a floor measured in the same run
 	$(BIN)/python -m tests.bench
 
@@ -54,5 +57,5 @@ LOCKING := --quiet --universal --python-version 3.11 --generate-hashes --upgrade
   --annotation-style line --no-emit-index-url --no-emit-find-links --no-emit-build-options
 
 clean:  ## remove everything that can be made again
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache build dist greengrass-build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
