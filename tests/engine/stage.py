@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from spotty_gateway.engine.commands import Effect, Judged, PlayerCommand, SessionFacts
 from spotty_gateway.engine.events import (
+    CallsShort,
     Event,
     Outcome,
     PauseAsked,
@@ -41,12 +42,13 @@ class Stage:
     trusted: bool = True
     began_s: float = -1000
     offset: int = NOON * SECOND
+    seed: int = 0
     effects: list[Effect] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Configure the rooms."""
         began = round(self.began_s * SECOND)
-        self.house: House = new_house("run", began, began + self.offset, self.trusted)
+        self.house: House = new_house("run", began, began + self.offset, self.trusted, self.seed)
         for sensor_id, rules in self.rules.items():
             self.configure(self.began_s, rules, sensor_id)
 
@@ -94,6 +96,10 @@ class Stage:
     def ready(self, at_s: float) -> None:
         """The guard opens."""
         self.happens(PlayerReady(*self.now(at_s)))
+
+    def calls_short(self, at_s: float, *, short: bool = True) -> None:
+        """Few calls are left for today, or enough again."""
+        self.happens(CallsShort(*self.now(at_s), short))
 
     def stop(self, at_s: float, *, pause: bool) -> None:
         """The component stops."""

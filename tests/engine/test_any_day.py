@@ -30,6 +30,7 @@ from spotty_gateway.engine.commands import (
     StartMusic,
 )
 from spotty_gateway.engine.events import (
+    CallsShort,
     Event,
     Failed,
     Outcome,
@@ -76,7 +77,8 @@ class AnyDay(RuleBasedStateMachine):
     def move_in(self, trusted: bool, wall: int, data: st.DataObject) -> None:
         """Begin with every room configured."""
         self.trusted, self.offset, self.boots = trusted, wall * SECOND, 0
-        self.house: House = new_house("run0", 10**9, 10**9 + self.offset, trusted)
+        seed = data.draw(st.integers(0, 3))
+        self.house: House = new_house("run0", 10**9, 10**9 + self.offset, trusted, seed)
         self.waits: House | None = None
         self.saved = self.house
         self.pending: dict[int, PlayerCommand] = {}
@@ -159,6 +161,11 @@ class AnyDay(RuleBasedStateMachine):
     def player_is_ready(self) -> None:
         """What kept the player from answering is gone."""
         self.happens(PlayerReady(*self.after(0)))
+
+    @rule(short=st.booleans())
+    def calls_are_short(self, short: bool) -> None:
+        """Few calls are left for today, or enough again."""
+        self.happens(CallsShort(*self.after(0), short))
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data(), gap=st.sampled_from([0, 1, SECOND, 40 * SECOND]))
@@ -302,6 +309,8 @@ class AnyDay(RuleBasedStateMachine):
 
     def asked(self, command: PlayerCommand, event: Event) -> None:
         """A command: nothing is paused that we did not start, nothing started that must be silent."""
+        if isinstance(command, StartMusic) and self.house.calls_short:
+            assert not command.target.fade_in_us, "no fades while calls are short"
         if isinstance(command, PauseMusic):
             assert claimed(command) in self.may_play, "only what was started is paused"
         if isinstance(command, StartMusic):
@@ -349,6 +358,14 @@ class AnyDay(RuleBasedStateMachine):
         """Whatever is due has been done: the loop never wakes twice for one deadline."""
         due_at = next_deadline(self.house)
         assert due_at is None or due_at > self.house.mono
+
+    @invariant()
+    def short_calls_are_not_spent_on_fades(self) -> None:
+        """While calls are short no fade has a step to come."""
+        for room in self.house.rooms.values() if self.house.calls_short else ():
+            playback, owed = room.music.playback, room.music.owed_pause
+            assert not (isinstance(playback, Playing) and playback.fade)
+            assert owed is None or not owed.fade
 
     @invariant()
     def every_command_under_way_is_waited_for(self) -> None:

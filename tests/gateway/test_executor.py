@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -6,11 +7,22 @@ import pytest
 from tests.gateway.hand_clock import HandClock
 
 from spotty_gateway.engine.commands import Claim, PauseMusic, PlayerCommand, SetVolume, StartMusic
-from spotty_gateway.engine.events import Failed, NotOurs, PlayerAnswered, Position, Superseded
-from spotty_gateway.engine.rules import Device, Repeat, Target
+from spotty_gateway.engine.events import (
+    CallsShort,
+    Event,
+    Failed,
+    NotOurs,
+    PlayerAnswered,
+    PlayerReady,
+    Position,
+    Superseded,
+)
+from spotty_gateway.engine.rules import SECOND, Device, Repeat, Target
+from spotty_gateway.errors import PlayerRefusedError
 from spotty_gateway.executor import Executor, supersedes
+from spotty_gateway.guard import Guard, Purpose
 from spotty_gateway.performer import BUDGET_S
-from spotty_gateway.ports import Look, SeenDevice
+from spotty_gateway.ports import Look, Readiness, SeenDevice
 
 PATIENCE_S = 10.0
 SPEAKER = Device("Bathroom", "Speaker", "id1")
@@ -42,10 +54,18 @@ class SlowPlayer:
         self.looks = 0
         self.bugs = 0
         self.budgets: list[float] = []
+        self.readiness: SimpleQueue[Readiness] = SimpleQueue()
+        """What getting ready comes to; nothing to wait for once it is empty."""
+        self.got_ready = threading.Semaphore(0)
 
     def within(self, seconds: float) -> None:
         """Note the budget."""
         self.budgets.append(seconds)
+
+    def get_ready(self) -> Readiness:
+        """As the test has planned it."""
+        self.got_ready.release()
+        return Readiness() if self.readiness.empty() else self.readiness.get()
 
     def look(self) -> Look | None:
         """Wait to be let go."""
@@ -86,7 +106,17 @@ class Desk:
     def __init__(self) -> None:
         self.player = SlowPlayer()
         self.answers: SimpleQueue[PlayerAnswered] = SimpleQueue()
-        self.executor = Executor(self.player, HandClock(), self.answers.put)
+        self.told: SimpleQueue[Event] = SimpleQueue()
+        self.clock = HandClock()
+        self.guard = Guard(self.clock, "boot-a", day_limit=100)
+        self.late_us = 0
+        self.executor = Executor(self.player, self.clock, self._hear, self.guard, spread_us=lambda: self.late_us)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, PlayerAnswered):
+            self.answers.put(event)
+        else:
+            self.told.put(event)
 
     def busy_with(self, command: PlayerCommand) -> None:
         """The executor has begun with this one and hangs."""
@@ -96,6 +126,23 @@ class Desk:
     def answer(self) -> PlayerAnswered:
         """The next one."""
         return self.answers.get(timeout=PATIENCE_S)
+
+    def hear(self) -> Event:
+        """What is told next, answers aside."""
+        return self.told.get(timeout=PATIENCE_S)
+
+    def await_readiness(self) -> None:
+        """The player gets ready once more."""
+        assert self.player.got_ready.acquire(timeout=PATIENCE_S)
+
+    def pass_s(self, seconds: float) -> None:
+        """Time passes, and the executor's sleep with it."""
+        self.clock.now += round(seconds * SECOND)
+        self.executor.look_at_clock()
+
+    def asked(self) -> object:
+        """The player's thread has done all that it had to do; what it answers between two commands."""
+        return self.executor.ask(lambda _: None, PATIENCE_S)
 
 
 @pytest.fixture
@@ -203,4 +250,142 @@ def test_a_hanging_player_is_left_behind(desk: Desk) -> None:
 
 def test_closing_what_was_never_started_is_no_fault() -> None:
     """A gateway that could not start can be stopped."""
-    assert Executor(SlowPlayer(), HandClock(), lambda _: None).close(0)
+    made = Desk()
+    assert made.executor.close(0)
+    made.executor.put(pause(1))
+
+
+# Idle.
+
+
+def test_it_gets_ready_when_it_starts_and_after_each_burst(desk: Desk) -> None:
+    """What the next command should not have to wait for is done when there is nothing else to do."""
+    desk.await_readiness()
+    desk.busy_with(pause(1))
+    desk.executor.put(pause(2, "hall"))
+    desk.player.may_go_on.release(1000)
+    desk.answer()
+    desk.answer()
+    desk.await_readiness()
+    assert not desk.player.got_ready.acquire(blocking=False)
+
+
+def test_an_idle_player_sleeps_until_what_it_waits_for(desk: Desk) -> None:
+    """It sleeps for exactly as long as was said, and without an end where there is nothing to wait for."""
+    desk.await_readiness()
+    desk.player.readiness.put(Readiness(again_in_s=600))
+    desk.executor.account_changed()
+    desk.await_readiness()
+    desk.pass_s(599)
+    desk.asked()  # this thread has looked at the clock
+    desk.await_readiness()  # after the question
+    assert set(desk.clock.patience) <= {600 * SECOND, SECOND}
+    assert desk.executor._idling._patience_ms() is None
+
+
+def test_a_token_that_grows_old_wakes_it(desk: Desk) -> None:
+    """When the time that was named has passed the player gets ready again."""
+    desk.player.readiness.put(Readiness(again_in_s=600))
+    desk.await_readiness()
+    desk.executor.account_changed()
+    desk.await_readiness()
+    desk.player.readiness.put(Readiness(again_in_s=600))
+    desk.executor.account_changed()
+    desk.await_readiness()
+    desk.pass_s(600)
+    desk.await_readiness()
+
+
+def test_a_stale_connection_wakes_it_once(desk: Desk) -> None:
+    """A connection that its server ends is seen at once; one that ends again and again is not opened at once."""
+    reads, writes = os.pipe()
+    try:
+        desk.await_readiness()
+        for _ in range(9):
+            desk.player.readiness.put(Readiness(watch_fd=reads))
+        desk.executor.account_changed()
+        desk.await_readiness()
+        os.write(writes, b"x")  # readable from now on, whatever is done
+        desk.await_readiness()
+        desk.pass_s(1)
+        desk.await_readiness()
+        assert desk.executor.close(PATIENCE_S)
+        assert not desk.player.got_ready.acquire(blocking=False)
+    finally:
+        os.close(reads)
+        os.close(writes)
+
+
+def test_the_guard_s_opening_is_told(desk: Desk) -> None:
+    """While it is closed the player does not get ready; when it opens, the loop is told, a moment later than others."""
+    desk.await_readiness()
+    assert desk.hear() == CallsShort(0, desk.clock.wall_offset, True, False)
+    desk.late_us = 2 * SECOND
+    desk.executor.ask(lambda _: desk.guard.close(120, quota=False), PATIENCE_S)
+    desk.executor.account_changed()  # tells that the player may be tried, and is not itself a reason to get ready
+    assert isinstance(desk.hear(), PlayerReady)
+    desk.pass_s(120)
+    desk.asked()
+    assert desk.told.empty()
+    desk.pass_s(2)
+    assert desk.hear() == PlayerReady(122 * SECOND, 122 * SECOND + desk.clock.wall_offset, True)
+    desk.await_readiness()
+    assert not desk.player.got_ready.acquire(blocking=False)
+    desk.asked()
+    assert desk.told.empty()
+
+
+def test_calls_that_grow_short_are_told_once(desk: Desk) -> None:
+    """Whenever it changes, and only then."""
+    assert desk.hear() == CallsShort(0, desk.clock.wall_offset, True, False)
+    for _ in range(70):
+        desk.executor.ask(lambda _: desk.guard.enter(), PATIENCE_S)
+    told = desk.hear()
+    assert isinstance(told, CallsShort)
+    assert told.short
+    desk.asked()
+    assert desk.told.empty()
+
+
+def test_the_guard_knows_what_a_command_is_for(desk: Desk) -> None:
+    """A start may be refused for the sake of pauses, a pause never, nor what comes between two commands."""
+    served: list[Purpose] = []
+
+    class Listening(SlowPlayer):
+        def look(self) -> Look | None:
+            served.append(desk.guard._purpose)
+            raise PlayerRefusedError("not now")
+
+    executor = Executor(Listening(), desk.clock, desk._hear, desk.guard)
+    executor.start()
+    for command in (start(1), pause(2), volume(3, "hall")):
+        executor.put(command)
+        desk.answer()
+    between = executor.ask(lambda _: desk.guard._purpose, PATIENCE_S)
+    assert executor.close(PATIENCE_S)
+    assert served == [Purpose.MUSIC, Purpose.STOPPING, Purpose.STOPPING]
+    assert between is Purpose.STOPPING
+
+
+def test_a_bug_in_getting_ready_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, and the next command works."""
+
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    executor = Executor(desk.player, desk.clock, desk._hear, desk.guard, after_getting_ready=bug)
+    executor.start()
+    desk.player.may_go_on.release(1000)
+    executor.put(pause(1))
+    assert isinstance(desk.answer().outcome, NotOurs)
+    assert executor.close(PATIENCE_S)
+    assert "please report" in caplog.text
+
+
+def test_a_changed_account_is_tried_at_once(desk: Desk) -> None:
+    """Consent given again while we run: what waited for it is told to try, and the player gets ready."""
+    desk.hear()
+    desk.await_readiness()
+    desk.executor.account_changed()
+    assert isinstance(desk.hear(), PlayerReady)
+    desk.await_readiness()

@@ -37,13 +37,16 @@ class Awake:
 
 
 def awake(
-    before: Before | None, residents: Iterable[Resident], now: Tick, run: str, say: Callable[[str], None]
+    before: Before | None, residents: Iterable[Resident], now: Tick, run: str, say: Callable[[str], None], seed: int = 0
 ) -> Awake:
-    """The house at `now`, in the run called `run`. A memory that turns out unusable is told and done without."""
-    morning = Awake(new_house(run, now.mono, now.wall, now.trusted), [])
+    """The house at `now`, in the run called `run`. A memory that turns out unusable is told and done without.
+
+    `seed` makes this house's waits differ a little from those of others.
+    """
+    morning = Awake(new_house(run, now.mono, now.wall, now.trusted, seed), [])
     if before is not None:
         try:
-            morning = _gone_on(before, Restart(run, now.mono, now.wall, now.trusted, before.same_boot))
+            morning = _gone_on(before, Restart(run, now.mono, now.wall, now.trusted, before.same_boot, seed))
         except Exception as error:  # a gateway without its memory is better than none
             log.critical("a fault in the gateway itself, please report it", exc_info=error)
             say("what was going on before the restart cannot be gone on with; it is begun anew")

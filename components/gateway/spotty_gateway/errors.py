@@ -1,4 +1,4 @@
-"""What can go wrong with the player, by what we do next. Nobody reacts to anything finer."""
+"""What can go wrong with the player and with the cloud, by what we do next. Nobody reacts to anything finer."""
 
 from spotty_gateway.engine.reasons import SilentReason
 
@@ -54,3 +54,19 @@ class PremiumNeededError(PlayerError):
 
 class VolumeRefusedError(PlayerError):
     """The device has no volume that can be set: go on without."""
+
+
+class CloudError(Exception):
+    """A message to the cloud, or a wish to hear of some, came to nothing. One line for a person, without a secret."""
+
+
+class CloudNotNowError(CloudError):
+    """Offline, or too much at once: again later."""
+
+
+class CloudRefusedError(CloudError):
+    """Not allowed, or too long: it would be refused again. What asked for it goes without."""
+
+
+class CloudGoneError(CloudError):
+    """The nucleus does not answer to us any more: nothing helps but another connection, and who lost it is told."""

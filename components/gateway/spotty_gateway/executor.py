@@ -1,37 +1,61 @@
 """The one thread that talks to the player. Commands come in from the loop, answers go back to it as events.
 
 A newer command of a room supersedes older ones that have not begun, and is itself never held up by more than the
-one command under way.
+one command under way. While nothing is to be done the player gets ready for what comes, and then the thread sleeps:
+until a command comes, the connection goes stale, a token grows old, or the guard opens.
 """
 
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
+from spotty_gateway.asking import Question
 from spotty_gateway.engine.commands import PlayerCommand, SetVolume, StartMusic
-from spotty_gateway.engine.events import Outcome, PlayerAnswered, Superseded
+from spotty_gateway.engine.events import CallsShort, Event, Outcome, PlayerAnswered, PlayerReady, Superseded
 from spotty_gateway.engine.rules import SECOND
+from spotty_gateway.guard import Guard
+from spotty_gateway.idling import Idling
 from spotty_gateway.performer import Performer
 from spotty_gateway.ports import Clock, Player
+from spotty_gateway.speakers import Speakers
+
+T = TypeVar("T")
+
+Work = PlayerCommand | Question[object] | None
+"""What waits for the player; None is the end."""
 
 
 class Executor:
-    """Owns the player. `answer` is called on its thread with the event that ends each command."""
+    """Owns the player. `post` is called on its thread with the event that ends each command, and with the guard's."""
 
     def __init__(
         self,
         player: Player,
         clock: Clock,
-        answer: Callable[[PlayerAnswered], None],
+        post: Callable[[Event], None],
+        guard: Guard,
+        *,
         await_intent: Callable[[], object] = lambda: None,
+        speakers: Speakers | None = None,
+        after_getting_ready: Callable[[], object] = lambda: None,
+        spread_us: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Nothing is asked of the player before `start`. `await_intent` is called before any music is asked for."""
-        self._performer = Performer(player, self._wait, await_intent)
+        """Nothing is asked of the player before `start`. `await_intent` is called before any music is asked for.
+
+        `after_getting_ready` is called whenever the player has got ready; `spread_us` says how much later than the
+        guard's opening we come back, so that not every gateway does at one instant.
+        """
+        self._player = player
+        self._performer = Performer(player, self._wait, await_intent, speakers=speakers, serve=guard.serve)
         self._clock = clock
-        self._answer = answer
+        self._post = post
+        self._idling = Idling(player, clock, guard, after_getting_ready, spread_us)
+        self._is_short: bool | None = None
+        self._has_changed = False
         self._closing = threading.Event()
         self._abandoned = threading.Event()
-        self._inbox: SimpleQueue[PlayerCommand | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Work] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
     def start(self) -> None:
@@ -41,6 +65,23 @@ class Executor:
     def put(self, command: PlayerCommand) -> None:
         """Take a command; returns at once."""
         self._inbox.put(command)
+        self._idling.wake()
+
+    def ask(self, question: Callable[[Player], T], within_s: float) -> T:
+        """Ask the player something between two commands, and wait. Raises PlayerError, and what `question` raises."""
+        asked = Question(question, within_s)
+        self._inbox.put(asked)
+        self._idling.wake()
+        return asked.answer()
+
+    def account_changed(self) -> None:
+        """Somebody has connected or disconnected the account: what waited for consent is tried again; from anywhere."""
+        self._has_changed = True
+        self._idling.wake()
+
+    def look_at_clock(self) -> None:
+        """The clock was set by whoever runs a simulated house; from anywhere."""
+        self._idling.wake()
 
     def close(self, timeout_s: float) -> bool:
         """Make the pauses and volumes that wait, start nothing more, and end; False if that takes longer than this.
@@ -50,8 +91,11 @@ class Executor:
         """
         self._closing.set()  # nobody waits for a speaker to wake up any more
         self._inbox.put(None)
+        self._idling.wake()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        elif self._thread.ident is None:
+            self._idling.close()
         self._abandoned.set()
         return not self._thread.is_alive()
 
@@ -59,30 +103,54 @@ class Executor:
         self._closing.wait(self._clock.real_s(round(seconds * SECOND)))
 
     def _run(self) -> None:
-        waiting: list[PlayerCommand | None] = []
+        try:
+            self._live()
+        finally:
+            self._idling.close()
+
+    def _live(self) -> None:
+        waiting: list[Work] = []
         while not self._abandoned.is_set():
-            if not waiting:
-                waiting.append(self._inbox.get())
             self._take_all_into(waiting)
+            if not waiting:
+                self._look_around()
+                self._idling.until_woken(self._inbox.empty)
+                continue
             waiting = self._without_superseded(waiting)
             command = waiting.pop(0)
             if command is None:
                 return
-            if not (isinstance(command, StartMusic) and self._closing.is_set()):
+            if isinstance(command, Question):
+                command.put_to(self._player)
+            elif not (isinstance(command, StartMusic) and self._closing.is_set()):
                 self._finish(command, self._performer.perform(command))
+            self._idling.has_worked()
 
-    def _take_all_into(self, waiting: list[PlayerCommand | None]) -> None:
+    def _look_around(self) -> None:
+        """Tell the loop what has changed for all rooms at once."""
+        is_short = self._idling.look()
+        if is_short is not self._is_short:
+            self._is_short = is_short
+            self._tell(CallsShort(*self._now(), is_short))
+        if self._idling.has_opened():
+            self._tell(PlayerReady(*self._now()))
+        if self._has_changed:
+            self._has_changed = False
+            self._idling.has_worked()
+            self._tell(PlayerReady(*self._now()))
+
+    def _take_all_into(self, waiting: list[Work]) -> None:
         while True:
             try:
                 waiting.append(self._inbox.get_nowait())
             except Empty:
                 return
 
-    def _without_superseded(self, waiting: list[PlayerCommand | None]) -> list[PlayerCommand | None]:
-        kept: list[PlayerCommand | None] = []
+    def _without_superseded(self, waiting: list[Work]) -> list[Work]:
+        kept: list[Work] = []
         for number, command in enumerate(waiting):
-            if command is not None and any(
-                newer is not None and supersedes(newer, command) for newer in waiting[number + 1 :]
+            if isinstance(command, PlayerCommand) and any(
+                isinstance(newer, PlayerCommand) and supersedes(newer, command) for newer in waiting[number + 1 :]
             ):
                 self._finish(command, Superseded())
             else:
@@ -90,9 +158,15 @@ class Executor:
         return kept
 
     def _finish(self, command: PlayerCommand, outcome: Outcome) -> None:
+        self._tell(PlayerAnswered(*self._now(), command.sensor_id, command.token, outcome))
+
+    def _tell(self, event: Event) -> None:
         if not self._abandoned.is_set():
-            mono, offset, trusted = self._clock.mono(), self._clock.offset(), self._clock.trusted()
-            self._answer(PlayerAnswered(mono, mono + offset, trusted, command.sensor_id, command.token, outcome))
+            self._post(event)
+
+    def _now(self) -> tuple[int, int, bool]:
+        mono = self._clock.mono()
+        return mono, mono + self._clock.offset(), self._clock.trusted()
 
 
 def supersedes(newer: PlayerCommand, older: PlayerCommand) -> bool:

@@ -10,10 +10,19 @@ from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import House, Muted, Playing, Room, Silent, Starting
 
 
-def status_of(house: House, names: Mapping[str, str], stories: Mapping[str, RoomStory]) -> dict[str, Any]:
-    """JSON-ready: each room's state and why, next deadline, last decision, faults and today's suppressed motion."""
+def status_of(
+    house: House,
+    names: Mapping[str, str],
+    stories: Mapping[str, RoomStory],
+    account: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """JSON-ready: each room's state and why, next deadline, last decision, faults and today's suppressed motion.
+
+    `account` is how the Spotify account is, JSON-ready too.
+    """
     return {
         "clockTrusted": house.trusted,
+        "account": account,
         "rooms": [
             _room(house, sensor_id, room, names.get(sensor_id, sensor_id), stories.get(sensor_id, RoomStory()))
             for sensor_id, room in house.rooms.items()
@@ -77,7 +86,23 @@ def as_table(status: dict[str, Any]) -> str:
         if room["suppressedToday"]:
             counts = ", ".join(f"{number} {reason}" for reason, number in room["suppressedToday"].items())
             lines.append(f"    motion without a start today: {counts}")
-    return "\n".join(lines) or "No sensor is configured."
+    lines = lines or ["No sensor is configured."]
+    if status["account"]:
+        lines.extend(_account_lines(status["account"]))
+    return "\n".join(lines)
+
+
+def _account_lines(account: Mapping[str, Any]) -> list[str]:
+    guard, consent, zone = account["guard"], account["consent"], account["timezone"]
+    line = f"Spotify: {guard['calls']} of {guard['limit']} calls in 24 h"
+    if guard["opensAt"]:
+        line += f"; asked us to wait until {_short(guard['opensAt'])} {zone}"
+    elif guard["short"]:
+        line += "; few are left, so music does without fades"
+    if consent is None:
+        return [line]
+    lapses = f"    consent lapses on {consent['lapsesAt'][:10]}"
+    return [line, f"    {consent['warning']}" if consent["warning"] else lapses]
 
 
 def _short(iso: str) -> str:

@@ -56,7 +56,7 @@ def _volume_looked(turn: "Turn", event: "PlayerAnswered") -> None:
 def _start_answered(turn: "Turn", event: "PlayerAnswered", starting: Starting) -> None:
     sensor_id, outcome = event.sensor_id, event.outcome
     if isinstance(outcome, Started):
-        _started(turn, sensor_id, outcome)
+        _started(turn, sensor_id, outcome, starting)
     elif isinstance(outcome, Declined):
         _declined(turn, sensor_id, outcome, starting)
     elif isinstance(outcome, Failed):
@@ -67,7 +67,7 @@ def _start_answered(turn: "Turn", event: "PlayerAnswered", starting: Starting) -
     turn.looks_again = True
 
 
-def _started(turn: "Turn", sensor_id: str, outcome: Started) -> None:
+def _started(turn: "Turn", sensor_id: str, outcome: Started, starting: Starting) -> None:
     room = turn.rooms[sensor_id]
     session = room.session
     if session is None:
@@ -78,7 +78,7 @@ def _started(turn: "Turn", sensor_id: str, outcome: Started) -> None:
     lowered = own_pct is not None and final_pct is not None and (target is None or target.volume_pct is None)
     if lowered:  # by the fade of a session before this one: the volume found is not the speaker's own
         final_pct = own_pct
-    fade = fade_in(target, outcome, final_pct, turn.now)
+    fade = fade_in(target, outcome, final_pct, turn.now) if starting.fades else ()
     playing = Playing(claim, Hold.OURS, final_pct, fade)
     turn.put_music(sensor_id, replace(turn.rooms[sensor_id].music, playback=playing))
     music.heard(turn, sensor_id, claim)
@@ -88,6 +88,8 @@ def _started(turn: "Turn", sensor_id: str, outcome: Started) -> None:
     music.decided(turn, sensor_id, "playback_resumed" if outcome.adopted else "playback_started", "motion")
     _silence_others(turn, sensor_id, claim)
     volumes.keep_under_cap(turn, sensor_id)
+    if turn.calls_short:
+        volumes.cut_fade_short(turn, sensor_id)
     turn.tell(facts_of(turn, sensor_id, turn.rooms[sensor_id].session or session))
     turn.save()
 

@@ -14,7 +14,7 @@ from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import AwaitedStart, OwedPause, Playing, Starting
 from spotty_gateway.engine.values import replace
-from spotty_gateway.engine.waits import PAUSE_BACKOFF_MAX_US, backoff_us
+from spotty_gateway.engine.waits import PAUSE_BACKOFF_MAX_US, backoff_us, spread_us
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import Claim, SessionFacts
@@ -43,7 +43,7 @@ def pause_of(
         return owed
     owed = replace(owed, even_if_taken_over=target.pause_if_taken_over)
     from_pct = volume_now(playing)
-    if not target.fade_out_us or not from_pct or turn.now + target.fade_out_us <= turn.present:
+    if not target.fade_out_us or not from_pct or turn.now + target.fade_out_us <= turn.present or turn.calls_short:
         return owed
     steps = fade_out(target.fade_out_us, from_pct, turn.now)
     return replace(owed, fade=steps, pause_at=turn.now + target.fade_out_us, restore_volume_pct=playing.volume_pct)
@@ -84,6 +84,13 @@ def hurry(turn: "Turn", sensor_id: str) -> None:
     if owed is not None and not owed.token and not owed.dormant:
         turn.put_music(sensor_id, replace(music, owed_pause=replace(owed, due_at=turn.now, fade=())))
         pay(turn, sensor_id)
+
+
+def cut_fade_short(turn: "Turn", sensor_id: str) -> None:
+    """A fade on its way down makes no more steps: the pause comes now."""
+    owed = turn.rooms[sensor_id].music.owed_pause
+    if owed is not None and owed.fade:
+        hurry(turn, sensor_id)
 
 
 def pay(turn: "Turn", sensor_id: str) -> None:
@@ -160,7 +167,7 @@ def _pause_failed(turn: "Turn", sensor_id: str, owed: OwedPause, outcome: "Outco
     """Try again later; if a new session is asking for this music meanwhile, when that has failed or ended."""
     music = turn.rooms[sensor_id].music
     retry_after_us = outcome.retry_after_us if isinstance(outcome, Failed) else 0
-    wait = max(backoff_us(owed.attempt, PAUSE_BACKOFF_MAX_US), retry_after_us)
+    wait = spread_us(backoff_us(owed.attempt, PAUSE_BACKOFF_MAX_US), retry_after_us, turn.house.seed, turn.token)
     wanted = isinstance(music.playback, Starting)
     due_at = NEVER if wanted else turn.now + wait
     owed = replace(owed, token=0, due_at=due_at, dormant=wanted, attempt=owed.attempt + 1)

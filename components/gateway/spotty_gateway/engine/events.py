@@ -92,12 +92,31 @@ class SnoozeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountForgotten:
+    """The account is disconnected, and with it goes what was known of its playlists."""
+
+    mono: int
+    wall: int
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PlayerReady:
     """What kept the player from answering is gone (the guard opened, consent was given): try again now."""
 
     mono: int
     wall: int
     trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallsShort:
+    """Whether few calls are left for today: then music does without fades."""
+
+    mono: int
+    wall: int
+    trusted: bool
+    short: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +220,9 @@ Event = (
     | PauseAsked
     | ResumeAsked
     | SnoozeAsked
+    | AccountForgotten
     | PlayerReady
+    | CallsShort
     | Stopping
     | PlayerAnswered
 )

@@ -21,7 +21,7 @@ from spotty_gateway.engine.reasons import EndedBy, SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import Hold, Idle, Muted, OwedPause, Playing, Silent, Starting
 from spotty_gateway.engine.values import replace
-from spotty_gateway.engine.waits import RETRY_DELAYS_US
+from spotty_gateway.engine.waits import RETRY_DELAYS_US, spread_us
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import SessionFacts
@@ -69,13 +69,14 @@ def _ask(turn: "Turn", sensor_id: str, target: "Target", attempt: int) -> None:
     if target.volume_pct is not None and volume is not None and volume.claim.device.is_same_as(target.device):
         volume = None  # the start brings the speaker to a volume of its own
     intent = Claim(target.device, target.context_uri, confirmed=False)
-    music = replace(music, playback=Starting(token, intent, attempt), owed_pause=owed, owed_volume=volume)
+    fades = not turn.calls_short
+    music = replace(music, playback=Starting(token, intent, attempt, fades), owed_pause=owed, owed_volume=volume)
     turn.put_music(sensor_id, music)
     turn.tell(
         StartMusic(
             sensor_id=sensor_id,
             token=token,
-            target=target,
+            target=target if fades else replace(target, fade_in_us=0),
             ours=ours,
             others=claims_of_others(turn, sensor_id),
             take_over=target.transfer_if_elsewhere,
@@ -124,7 +125,7 @@ def stay_silent(
     if room.session is None:
         return
     delay = RETRY_DELAYS_US[min(attempt, len(RETRY_DELAYS_US) - 1)]
-    retry_at = turn.now + max(delay, wait_us)
+    retry_at = turn.now + spread_us(delay, wait_us, turn.house.seed, turn.token)
     if reason is SilentReason.NO_TARGET or retry_at >= room.session.started_at + room.rules.start_retry_us:
         retry_at = NEVER
     turn.put_music(sensor_id, replace(room.music, playback=Silent(reason, attempt + 1, retry_at)))

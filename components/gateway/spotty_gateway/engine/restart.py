@@ -34,6 +34,8 @@ class Restart:
     wall: int
     trusted: bool
     same_boot: bool
+    seed: int = 0
+    """The new house's."""
 
 
 def is_decidable(saved: House, now: Restart) -> bool:
@@ -104,7 +106,8 @@ def rejoin(house: House, saved: House, now: Restart) -> tuple[House, list[Effect
 def _new_turn(saved: House, now: Restart, shift: int) -> Turn:
     """The rooms of `saved`, later by `shift`, in a house of this run; nothing is asked of the player yet."""
     offset = now.wall - now.mono
-    turn = Turn(House(now.run, now.mono, saved.mono + shift, offset, now.trusted, {}, saved.token), now.mono)
+    house = House(now.run, now.mono, saved.mono + shift, offset, now.trusted, {}, saved.token, seed=now.seed)
+    turn = Turn(house, now.mono)
     turn.catching_up = True
     for sensor_id, room in saved.rooms.items():
         turn.put(sensor_id, carried(room, saved.mono, shift))

@@ -1,6 +1,7 @@
 """What changes a room from outside: its policy, its inputs, the clock it lives by, the end of the component."""
 
 from spotty_gateway.engine import by_hand, debts, music, presence, sessions, volumes
+from spotty_gateway.engine.account import silent_rooms
 from spotty_gateway.engine.commands import FaultCleared
 from spotty_gateway.engine.events import RoomConfigured
 from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
@@ -82,11 +83,21 @@ def clock_moved(turn: Turn, offset: int, trusted: bool) -> None:
 
 
 def player_ready(turn: Turn) -> None:
-    """Debts first, then the rooms that wait."""
+    """Debts first, pauses before volumes; then the rooms that wait, the longest waiting first."""
     for sensor_id in list(turn.rooms):
         debts.hurry(turn, sensor_id)
     for sensor_id in list(turn.rooms):
+        volumes.hurry(turn, sensor_id)
+    for sensor_id in silent_rooms(turn):
         music.retry(turn, sensor_id)
+
+
+def calls_short(turn: Turn, *, short: bool) -> None:
+    """Music does without fades from now on, or has them again: a fade takes a dozen calls, a start and a pause five."""
+    turn.calls_short = short
+    for sensor_id in list(turn.rooms) if short else ():
+        debts.cut_fade_short(turn, sensor_id)
+        volumes.cut_fade_short(turn, sensor_id)
 
 
 def stop(turn: Turn, *, pause: bool) -> None:

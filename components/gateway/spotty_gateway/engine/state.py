@@ -120,6 +120,8 @@ class Starting:
     token: int
     claim: Claim
     attempt: int = 0
+    fades: bool = True
+    """Whether the fade-in that the policy may want was asked for."""
     kind: Literal["starting"] = "starting"
 
 
@@ -237,8 +239,12 @@ class House:
     rooms: dict[str, Room]
     token: int = 0
     due_at: int = LONG_AGO
+    calls_short: bool = False
+    """Whether few calls are left for today: then music does without fades."""
+    seed: int = 0
+    """Of what makes this house's waits differ a little from those of others; 0: nothing does."""
 
 
-def new_house(run: str, mono: int, wall: int, trusted: bool) -> House:
+def new_house(run: str, mono: int, wall: int, trusted: bool, seed: int = 0) -> House:
     """A house without rooms, started now. `run` must differ between runs: session ids are made from it."""
-    return House(run, mono, mono, wall - mono, trusted, {})
+    return House(run, mono, mono, wall - mono, trusted, {}, seed=seed)

@@ -4,10 +4,12 @@ At one instant deadlines come first, in their order, then what the event changes
 nothing. Nothing here reads a clock, waits or fails: any event on any state has an answer.
 """
 
-from spotty_gateway.engine import answers, by_hand, presence, rooms, sessions
+from spotty_gateway.engine import answers, by_hand, places, presence, rooms, sessions
 from spotty_gateway.engine.commands import Effect, FaultCleared
 from spotty_gateway.engine.deadlines import next_of
 from spotty_gateway.engine.events import (
+    AccountForgotten,
+    CallsShort,
     Event,
     PauseAsked,
     PlayerAnswered,
@@ -117,15 +119,25 @@ def _other(turn: Turn, event: Event) -> None:
             rooms.configure(turn, event)
         case RoomRemoved(sensor_id=sensor_id):
             rooms.remove(turn, sensor_id)
+        case PauseAsked() | ResumeAsked() | SnoozeAsked() | AccountForgotten():
+            _by_hand(turn, event)
+        case PlayerReady():
+            rooms.player_ready(turn)
+        case CallsShort(short=short):
+            rooms.calls_short(turn, short=short)
+        case Stopping(pause=pause):
+            rooms.stop(turn, pause=pause)
+        case _:  # a Tick: time has passed, and that is all
+            turn.look_at_all_deadlines()
+
+
+def _by_hand(turn: Turn, event: PauseAsked | ResumeAsked | SnoozeAsked | AccountForgotten) -> None:
+    match event:
         case PauseAsked(sensor_id=sensor_id):
             by_hand.pause(turn, sensor_id)
         case ResumeAsked(sensor_id=sensor_id):
             by_hand.resume(turn, sensor_id)
         case SnoozeAsked(sensor_id=sensor_id, until=until):
             by_hand.snooze(turn, sensor_id, until)
-        case PlayerReady():
-            rooms.player_ready(turn)
-        case Stopping(pause=pause):
-            rooms.stop(turn, pause=pause)
-        case _:  # a Tick: time has passed, and that is all
-            turn.look_at_all_deadlines()
+        case AccountForgotten():
+            places.forget(turn)

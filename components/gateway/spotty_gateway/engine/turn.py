@@ -23,6 +23,7 @@ class Turn:
     """
 
     __slots__ = (
+        "calls_short",
         "catching_up",
         "due_at",
         "effects",
@@ -46,6 +47,7 @@ class Turn:
         self.trusted = house.trusted
         self.token = house.token
         self.due_at = house.due_at
+        self.calls_short = house.calls_short
         self.effects: list[Effect] = []
         self.looks_again = False
         """Whether rooms that wait for the account should try once this step is decided."""
@@ -104,4 +106,15 @@ class Turn:
     def house_after(self) -> House:
         """The next state."""
         old = self.house
-        return House(old.run, old.started_at, self.now, self.offset, self.trusted, self.rooms, self.token, self.due_at)
+        return House(
+            old.run,
+            old.started_at,
+            self.now,
+            self.offset,
+            self.trusted,
+            self.rooms,
+            self.token,
+            self.due_at,
+            self.calls_short,
+            old.seed,
+        )

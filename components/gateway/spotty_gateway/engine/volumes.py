@@ -9,7 +9,7 @@ from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import Hold, OwedVolume, Playing
 from spotty_gateway.engine.values import replace
-from spotty_gateway.engine.waits import VOLUME_BACKOFF_MAX_US, backoff_us
+from spotty_gateway.engine.waits import VOLUME_BACKOFF_MAX_US, backoff_us, spread_us
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import Claim
@@ -49,7 +49,7 @@ def volume_answered(turn: "Turn", event: "PlayerAnswered", owed: OwedVolume) -> 
         turn.save()
         return
     retry_after_us = outcome.retry_after_us if isinstance(outcome, Failed) else 0
-    wait = max(backoff_us(owed.attempt, VOLUME_BACKOFF_MAX_US), retry_after_us)
+    wait = spread_us(backoff_us(owed.attempt, VOLUME_BACKOFF_MAX_US), retry_after_us, turn.house.seed, turn.token)
     owed = replace(owed, token=0, due_at=turn.now + wait, attempt=owed.attempt + 1)
     turn.put_music(event.sensor_id, replace(music, owed_volume=owed))
 
@@ -66,6 +66,25 @@ def fade_on(turn: "Turn", sensor_id: str) -> None:
         turn.tell(SetVolume(sensor_id, turn.next_token(), playing.claim, step.volume_pct, only_if_ours=False))
     else:
         owe_volume(turn, sensor_id, playing.claim, step.volume_pct, only_if_ours=False)
+
+
+def cut_fade_short(turn: "Turn", sensor_id: str) -> None:
+    """A fade on its way up makes no more steps: the volume it leads to comes now."""
+    music = turn.rooms[sensor_id].music
+    playing = music.playback
+    if isinstance(playing, Playing) and playing.fade:
+        final_pct = playing.fade[-1].volume_pct
+        turn.put_music(sensor_id, replace(music, playback=replace(playing, fade=())))
+        owe_volume(turn, sensor_id, playing.claim, final_pct, only_if_ours=False)
+
+
+def hurry(turn: "Turn", sensor_id: str) -> None:
+    """Ask for the owed volume now, whatever the wait: what kept it from succeeding is gone."""
+    music = turn.rooms[sensor_id].music
+    owed = music.owed_volume
+    if owed is not None and not owed.token:
+        turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, due_at=turn.now)))
+        pay_volume(turn, sensor_id)
 
 
 def keep_under_cap(turn: "Turn", sensor_id: str) -> None:
