@@ -11,6 +11,7 @@ from spotty_gateway.engine.events import Outcome
 from spotty_gateway.engine.rules import Device, Target
 from spotty_gateway.errors import PlayerError
 from spotty_gateway.manners import Manners, failed
+from spotty_gateway.ports import Gate
 from spotty_gateway.spotify import SpotifyPlayer
 from spotty_sandbox.spotify import ManualClock, SpotifySimulator, SpotifyWorld, demo_world
 
@@ -100,15 +101,21 @@ class Household:
         return Claim(self.device(speaker), self.uri(record), confirmed)
 
 
-def a_household(folder: Path) -> Household:
-    """Not yet started: enter its simulator first."""
+def a_household(folder: Path, gate: Gate | None = None) -> Household:
+    """An account, behind a gate if there is one; waits of the player's own make the house's time pass too."""
     clock = ManualClock()
     simulator = SpotifySimulator(demo_world(clock))
     simulator.start()
     tokens = folder / "tokens.json"
     grant(simulator, clock, tokens)
     player = SpotifyPlayer(
-        CLIENT_ID, tokens, simulator.accounts_url, simulator.accounts_url, lambda: clock.now_ms() / 1000
+        CLIENT_ID,
+        tokens,
+        simulator.accounts_url,
+        simulator.accounts_url,
+        lambda: clock.now_ms() / 1000,
+        gate=gate,
+        wait=lambda seconds: clock.advance_ms(round(seconds * 1000)),
     )
     return Household(simulator, clock, tokens, player)
 

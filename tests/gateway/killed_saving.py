@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from spotty_gateway.tokens import TokenFile
+from spotty_gateway.token_file import TokenFile
 
 TO_DISK = ("open", "tempfile.mkstemp", "os.rename", "os.remove")
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urljoin, urlsplit
 import requests
 
 from spotty_sandbox.spotify import Accounts, TokenSet
+from spotty_sandbox.spotify.accounts import RefreshStyle
 
 SECRET_FIELDS = ("code", "code_verifier", "refresh_token")
 
@@ -20,11 +21,11 @@ class Remembering(Accounts):
     secrets: list[str] = field(default_factory=list)
     verifiers: list[str] = field(default_factory=list)
 
-    def token(self, form: Mapping[str, str]) -> TokenSet:
+    def token(self, form: Mapping[str, str], refresh_style: RefreshStyle | None = None) -> TokenSet:
         """As ever, with a memory."""
         self.secrets += [form[name] for name in SECRET_FIELDS if form.get(name)]
         self.verifiers.append(form.get("code_verifier", ""))
-        issued = super().token(form)
+        issued = super().token(form, refresh_style)
         self.secrets += [issued.access_token, *([issued.refresh_token] if issued.refresh_token else [])]
         return issued
 

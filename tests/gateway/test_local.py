@@ -10,7 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from spotty_gateway.local import MAX_LINE_BYTES, Answer, Asked, AskSnooze, FolderLock, LocalError, LocalServer, ask
+from spotty_gateway.local import (
+    MAX_LINE_BYTES,
+    Answer,
+    AskAccountChanged,
+    AskDevices,
+    Asked,
+    AskForgetAccount,
+    AskHealth,
+    AskSnooze,
+    FolderLock,
+    LocalError,
+    LocalServer,
+    NobodyAnswersError,
+    ask,
+)
 
 PATIENCE_S = 10.0
 
@@ -134,6 +148,28 @@ def test_no_gateway_is_one_clear_line(tmp_path: Path) -> None:
     """Nobody there: said, with the path that was tried."""
     with pytest.raises(LocalError, match=r"no gateway answers at .*spotty\.sock"):
         ask(tmp_path / "spotty.sock", {"do": "status"})
+
+
+@pytest.mark.parametrize("asked", [AskDevices, AskHealth, AskAccountChanged, AskForgetAccount])
+def test_the_account_s_requests_have_no_fields(path: Path, desk: Desk, asked: type[AskDevices]) -> None:
+    """Each is a word, and nothing may be said besides."""
+    word = asked.model_fields["do"].annotation.__args__[0]  # type: ignore[union-attr]  # a Literal
+    assert ask(path, {"do": word}) == {"ok": True}
+    assert desk.asked == [asked(do=word)]
+    with pytest.raises(LocalError, match="please: unknown field"):
+        ask(path, {"do": word, "please": True})
+
+
+def test_a_gateway_that_hangs_is_not_taken_for_none(path: Path, desk: Desk, tmp_path: Path) -> None:
+    """Nobody there is one thing, somebody who does not answer in time another: the folder is not free then."""
+    goes_on = threading.Event()
+    desk.reply = lambda _: {"waited": goes_on.wait(PATIENCE_S)}
+    with pytest.raises(LocalError) as hanging:
+        ask(path, {"do": "status"}, within_s=0.05)
+    goes_on.set()
+    assert not isinstance(hanging.value, NobodyAnswersError)
+    with pytest.raises(NobodyAnswersError):
+        ask(tmp_path / "nobody.sock", {"do": "status"})
 
 
 def test_closing_leaves_no_socket_and_can_come_before_starting(tmp_path: Path, desk: Desk) -> None:

@@ -23,6 +23,7 @@ from tests.gateway.person import Remembering, address_after, field_of, follow, l
 from spotty_gateway.cli.callback import Served
 from spotty_gateway.cli.login import connect
 from spotty_gateway.consent import LINK_LASTS_S, Consent
+from spotty_gateway.local import Answer, Asked, LocalServer
 from spotty_sandbox.spotify import Fault, RunningClock, SpotifySimulator, demo_world, json_answer
 
 SPOTTY = [sys.executable, "-m", "spotty_gateway"]
@@ -143,6 +144,25 @@ def test_a_browser_on_this_computer_connects(home: Home) -> None:
     assert "You can close this window." in seen.text
     assert stat.S_IMODE(home.tokens.stat().st_mode) == 0o600
     assert json.loads(home.tokens.read_bytes())["consent_at"] > 0
+
+
+def test_a_running_gateway_is_told(home: Home) -> None:
+    """It hears of new tokens at once, over its control socket; without one the login is as good, and says so."""
+    home.data.mkdir()
+    asked: list[str] = []
+
+    def hear(one: Asked) -> Answer:
+        asked.append(one.do)
+        return {}
+
+    server = LocalServer(home.data / "spotty.sock", hear)
+    server.start()
+    with home.login("--paste") as login:
+        assert "The gateway uses it from now on." in login.end(address_after(login.link()))[1]
+    server.close()
+    assert asked == ["account_changed"]
+    with home.login("--paste") as login:
+        assert "The gateway will use it when it runs." in login.end(address_after(login.link()))[1]
 
 
 def test_the_page_tells_nobody_the_code(home: Home) -> None:

@@ -8,7 +8,7 @@ from spotty_gateway.engine.events import Declined, Failed, NotOurs, Paused, Posi
 from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import SECOND, Device, Repeat, Target
 from spotty_gateway.manners import Manners
-from spotty_sandbox.spotify import Fault, SpotifyWorld, refused
+from spotty_sandbox.spotify import Fault, SpotifyWorld, json_answer, refused
 
 OURS, THEIRS = "Steam and Soap", "Washing Up"
 
@@ -406,6 +406,17 @@ def test_a_volume_that_cannot_be_restored_is_still_owed(home: Household) -> None
     outcome = home.do(pause(home.claim(BATHROOM, OURS), restore_volume_pct=70))
     assert isinstance(outcome, Paused)
     assert not outcome.volume_restored
+
+
+@pytest.mark.parametrize("only_if_ours", [True, False], ids=["volume", "pause"])
+def test_music_nobody_knows_where_is_not_ours(home: Household, only_if_ours: bool) -> None:
+    """Something plays and Spotify names no device: nobody paused it by hand, and nobody may touch it."""
+    answer = {"is_playing": True, "device": None, "context": None, "item": None}
+    home.simulator.inject(Fault("nowhere", "GET /v1/me/player", answer=json_answer(answer)))
+    claim = home.claim(BATHROOM, OURS)
+    command = SetVolume("bath", 1, claim, 15, only_if_ours=True) if only_if_ours else pause(claim)
+    assert home.do(command) == NotOurs("taken_over")
+    assert home.asked() == ["look"]
 
 
 # Volume on its own.

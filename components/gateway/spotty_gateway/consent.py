@@ -5,7 +5,7 @@ back is worth nothing to whoever sees it on the way: not to the cloud that relay
 gateway alone exchanges it. `spotty login` and the dashboard's `connect_spotify` go the same way, with different
 redirect URIs.
 
-The exchange is one POST of five fields, made with plain requests. spotipy's PKCE class could make it, but it writes
+The exchange is one POST of five fields, made by hand. spotipy's PKCE class could make it, but it writes
 verifier and code to its debug log, asks on the terminal when the code is empty, goes on using one verifier, and saves
 the tokens before the date of consent can stand beside them.
 """
@@ -13,7 +13,6 @@ the tokens before the date of consent can stand beside them.
 import base64
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import time
@@ -26,8 +25,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import requests
 
+from spotty_gateway.connection import REQUEST_S, Connection, OpenGate
 from spotty_gateway.errors import PlayerAuthError
-from spotty_gateway.tokens import SCOPES, TokenFile, TokenInfo
+from spotty_gateway.token_file import TokenFile, TokenInfo, alone_in, sync_folder
+from spotty_gateway.tokens import SCOPES
 
 LINK_LASTS_S = 600.0
 """How long a link can be answered; Spotify's codes live as long."""
@@ -37,9 +38,6 @@ CONSENT_LASTS_S = 181 * DAY_S
 """Spotify says six months from consent, whatever is refreshed in between. These are the shortest there are."""
 
 WARN_BEFORE_DAYS = (1, 7, 30)
-
-TIMEOUT_S = (3.0, 10.0)
-"""To connect, and for each read of an answer."""
 
 _ERROR_WORD = re.compile(r"[a-z_]{1,40}")
 
@@ -172,14 +170,14 @@ class Consent:
             raise ConsentError(f"{self._tokens} could not be written: make room or mend the folder, then connect again")
 
     def _post(self, form: dict[str, str]) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False  # a .netrc entry would add credentials of its own
-            try:
-                return session.post(
-                    f"{self._accounts_url}/api/token", data=form, timeout=TIMEOUT_S, allow_redirects=False
-                )
-            except requests.RequestException as error:
-                why = type(error).__name__
+        connection = Connection(self._accounts_url, OpenGate())
+        connection.limit.within(REQUEST_S)
+        try:
+            return connection.session.post(f"{self._accounts_url}/api/token", data=form, allow_redirects=False)
+        except requests.RequestException as error:
+            why = type(error).__name__
+        finally:
+            connection.close()
         # Raised out here, so that it drags nothing along: the error's request holds verifier and code.
         raise ConsentError(
             f"Spotify's accounts service cannot be reached ({why}): look after the network, then connect again"
@@ -203,16 +201,16 @@ def forget(tokens: Path) -> bool:
 
     Raises OSError.
     """
-    left = [tokens, *tokens.parent.glob(f"{tokens.name}.*"), *tokens.parent.glob(".tokens-*")]
-    there = [path for path in left if path.exists()]
-    for path in there:
-        path.unlink(missing_ok=True)
-    if there:
-        folder = os.open(tokens.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    try:
+        with alone_in(tokens.parent):  # a renewal on its way finds them gone, and saves nothing
+            left = [tokens, *tokens.parent.glob(f"{tokens.name}.*"), *tokens.parent.glob(".tokens-*")]
+            there = [path for path in left if path.exists()]
+            for path in there:
+                path.unlink(missing_ok=True)
+            if there:
+                sync_folder(tokens.parent)
+    except FileNotFoundError:  # no folder, no tokens
+        return False
     return bool(there)
 
 

@@ -8,17 +8,33 @@ from typing import Any
 
 import requests
 import spotipy
+from requests.adapters import HTTPAdapter
 from spotipy.exceptions import SpotifyException
 
+from spotty_gateway.connection import REQUEST_S, Backoff, Connection, OpenGate
 from spotty_gateway.engine.events import Position
 from spotty_gateway.engine.rules import Device, Repeat
-from spotty_gateway.errors import PlayerError, PlayerUnavailableError
-from spotty_gateway.ports import Look, SeenDevice
-from spotty_gateway.refusals import AlreadyError, TokenRefusedError, refusal, unreachable
-from spotty_gateway.tokens import DeviceAuth, TokenFile
+from spotty_gateway.errors import (
+    NoActiveDeviceError,
+    PlayerAuthError,
+    PlayerError,
+    PlayerLimitError,
+    PlayerRefusedError,
+    PlayerUnavailableError,
+    PremiumNeededError,
+    VolumeRefusedError,
+)
+from spotty_gateway.ports import Gate, Look, Readiness, SeenDevice
+from spotty_gateway.refusals import AlreadyError, DoubtfulRefusalError, TokenRefusedError, refusal, unreachable
+from spotty_gateway.sockets import CONNECT_S, READ_S
+from spotty_gateway.token_file import TokenFile
+from spotty_gateway.tokens import DeviceAuth
 
-CONNECT_S, READ_S = 3.0, 10.0
-"""To connect, and for each read of an answer."""
+READY_S = 5.0
+"""For what is done in idle time: a command that comes meanwhile has to wait for it."""
+
+SECOND_LOOK_S = 1.0
+"""After a refusal that Spotify may not mean."""
 
 NO_CONTENT, BAD_REQUEST = 204, 400
 
@@ -35,26 +51,58 @@ class SpotifyPlayer:
         api_url: str = "https://api.spotify.com",
         accounts_url: str = "https://accounts.spotify.com",
         now_s: Callable[[], float] = time.time,
+        *,
+        gate: Gate | None = None,
+        wait: Callable[[float], object] = time.sleep,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        transport: HTTPAdapter | None = None,
+        ca_file: str | None = None,
     ) -> None:
-        """`tokens` is the token file; the URLs are roots, without `/v1`; `now_s` gives seconds since 1970."""
-        session = requests.Session()  # ours: with its own, spotipy would sleep through Retry-After inside the call
-        session.trust_env = False  # no .netrc lookup per request, no proxy from whoever started us
-        session.max_redirects = 0  # Spotify's API sends nobody elsewhere, the login page of a hotel's network does
+        """`tokens` is the token file; the URLs are roots, without `/v1`; `now_s` gives seconds since 1970.
+
+        Every request passes `gate`. `wait` waits so many seconds, or less where it has to. `transport` carries the
+        requests instead of sockets, `ca_file` names the certificates to trust instead of the world's.
+        """
+        self._connection = Connection(
+            api_url, gate or OpenGate(), transport=transport, monotonic_s=monotonic_s, ca_file=ca_file
+        )
+        session = self._connection.session  # with its own, spotipy would sleep through Retry-After inside the call
         session.hooks["response"].append(self._note_answer)
-        self._auth = DeviceAuth(client_id, accounts_url, TokenFile(tokens), session, now_s)
+        self._auth = DeviceAuth(client_id, accounts_url, TokenFile(tokens), session, now_s, monotonic_s)
         self._spotify = spotipy.Spotify(auth_manager=self._auth, requests_session=session)
         self._spotify.prefix = f"{api_url}/v1/"
-        self._session = session
+        self._spotify.requests_timeout = self._auth.requests_timeout = CONNECT_S, READ_S
         self._answer: requests.Response | None = None
-        self._until_s = float("inf")
+        self._limit = self._connection.limit
+        self._wait = wait
+        self._renewals = Backoff()
 
     def close(self) -> None:
         """Give up the connection."""
-        self._session.close()
+        self._connection.close()
 
     def within(self, seconds: float) -> None:
         """Let all calls from now until the next `within` take no longer than this together."""
-        self._until_s = time.monotonic() + seconds
+        self._limit.within(seconds)
+
+    def get_ready(self) -> Readiness:
+        """Renew the token and the connection ahead of need. Raises nothing and asks the Web API nothing."""
+        self._limit.within(READY_S)
+        try:
+            token_in_s = self._auth.get_ready()
+        except PlayerAuthError:  # nothing to do before a person has done something, or a quarantine is over
+            return Readiness(again_in_s=self._auth.barred_s() or None)
+        except PlayerLimitError as error:
+            token_in_s = error.retry_after_s
+        except PlayerError as error:
+            token_in_s = max(error.retry_after_s, self._renewals.next_s())
+        else:
+            self._renewals.reset()
+        finally:
+            self._limit.within(float("inf"))
+        ready = self._connection.get_ready()
+        again_in_s = token_in_s if ready.again_in_s is None else min(token_in_s, ready.again_in_s)
+        return Readiness(ready.watch_fd, max(again_in_s, 1.0))
 
     def look(self) -> Look | None:
         """What plays; None where nothing is active. Raises PlayerError."""
@@ -110,17 +158,45 @@ class SpotifyPlayer:
             self._answer = response
 
     def _call(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - Spotify's own JSON
+        """Call Spotify; once more after a second where its refusal may be a mistake of its own.
+
+        A 401 renews the token meanwhile. A second one, or a second 403 that is about nothing but us, is a strike.
+        """
         try:
-            return self._once(function, *arguments)
+            return self._heard(function, *arguments)
+        except (TokenRefusedError, DoubtfulRefusalError) as error:
+            doubted: PlayerError = error
+        if self._limit.left_s() <= SECOND_LOOK_S:
+            raise doubted
+        self._wait(SECOND_LOOK_S)
+        try:
+            return self._heard(function, *arguments)
+        except TokenRefusedError:
+            self._auth.strike()
+            raise
+        except DoubtfulRefusalError as error:
+            if error.is_about_token:
+                self._auth.strike()
+            raise
+
+    def _heard(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - Spotify's own JSON
+        """Call Spotify, and tell the token's owner what the answer says about the token."""
+        try:
+            with self._limit.at_most(REQUEST_S):
+                found = self._once(function, *arguments)
         except TokenRefusedError:
             self._auth.distrust()
-            return self._once(function, *arguments)
+            raise
+        except (NoActiveDeviceError, PlayerRefusedError, PremiumNeededError, VolumeRefusedError) as error:
+            if not isinstance(error, DoubtfulRefusalError) or not error.is_about_token:
+                self._auth.accepted()
+            raise
+        self._auth.accepted()
+        return found
 
     def _once(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - Spotify's own JSON
-        left_s = self._until_s - time.monotonic()
-        if left_s <= 0:
+        if self._limit.left_s() <= 0:
             raise PlayerUnavailableError("Spotify took too long to answer; it is tried again")
-        self._spotify.requests_timeout = self._auth.requests_timeout = min(CONNECT_S, left_s), min(READ_S, left_s)
         self._answer = None
         found, error = self._tried(function, *arguments)
         if error is not None:

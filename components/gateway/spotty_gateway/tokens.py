@@ -1,94 +1,39 @@
-"""Spotify's tokens: kept on this computer only; a power cut while writing leaves the old or the new, never neither."""
+"""Spotify's tokens at work: renewed ahead of need, by one owner, and left alone for a while where they are refused."""
 
-import json
-import logging
-import os
 import re
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import requests
-from spotipy.cache_handler import CacheHandler
 from spotipy.oauth2 import SpotifyOauthError, SpotifyPKCE
 
 from spotty_gateway.errors import PlayerAuthError, PlayerError, PlayerLimitError, PlayerUnavailableError
+from spotty_gateway.quarantine import Quarantine, Strikes
 from spotty_gateway.refusals import RATE_WINDOW_S, TOO_MANY_REQUESTS, retry_after_s, unreachable
-
-log = logging.getLogger(__name__)
+from spotty_gateway.token_file import CONNECT, SupersededError, TokenFile, TokenInfo, is_token
 
 SCOPES = ["user-read-playback-state", "user-modify-playback-state"]
 """All that motion-to-music needs; spotipy wants a list."""
 
-EARLY_S = 120
-"""A token is renewed when it has this long to live: longer than any command may take."""
+EARLY_S = 120.0
+"""A call renews a token that has only this long to live: longer than any command may take."""
+READY_EARLY_S = 600.0
+"""Idle time renews it when it has this long to live, so that calls need not."""
+SAVE_AGAIN_S = 60.0
 
 NO_APP = "none"
 
-CONNECT = "connect the household's Spotify account with 'spotty login'"
 ACCOUNTS = "Spotify's accounts service"
 
-TokenInfo = dict[str, Any]
-"""A token answer of Spotify's accounts service, with `expires_at` (seconds since 1970)."""
-
 _ERROR_WORD = re.compile(r"[a-z_]{1,40}")
-
-
-class TokenFile(CacheHandler):  # type: ignore[misc]  # spotipy is untyped
-    """spotipy's cache as a file of ours: atomic, durable, for its owner's eyes only.
-
-    What was saved is what is read: from disk, or from memory while the disk refuses.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """`path` need not exist yet; its folder must."""
-        self._path = path
-        self._unsaved: TokenInfo | None = None
-
-    def get_cached_token(self) -> TokenInfo:
-        """The tokens. Raises PlayerAuthError, one line that says what to do, where there are none to be used."""
-        if self._unsaved is not None:
-            self.save_token_to_cache(self._unsaved)
-        if self._unsaved is not None:
-            return self._unsaved
-        try:
-            found = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
-            raise PlayerAuthError(f"Spotify is not connected, {self._path} is missing: {CONNECT}") from None
-        except OSError as error:
-            raise PlayerAuthError(f"{self._path} cannot be read ({error.strerror}): give it to this user") from None
-        except (ValueError, RecursionError):  # what stands there is nobody's business: the error would quote it
-            found = None
-        if not isinstance(found, dict) or not _is_token(found.get("refresh_token")):
-            raise PlayerAuthError(f"{self._path} holds no Spotify tokens: {CONNECT} again")
-        return found
-
-    @property
-    def version(self) -> tuple[int, int] | None:
-        """Differs whenever the file does: somebody else may connect or disconnect the account while we run."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns
-
-    def save_token_to_cache(self, token_info: TokenInfo) -> None:
-        """Replace the tokens durably. A disk that refuses is tried again at the next read, and said once."""
-        try:
-            _write_durably(self._path, json.dumps(token_info).encode())
-        except OSError as error:
-            if self._unsaved is None:
-                log.warning("%s cannot be written (%s): free some space", self._path, error.strerror)
-            self._unsaved = token_info
-        else:
-            self._unsaved = None
 
 
 class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
     """PKCE for a thing without a screen: it renews tokens and never asks a person anything.
 
     Used by one thread only, the one that owns the player.
+
+    A token's end is known by the wall clock, which may be wrong. Where it makes a dead token look alive, Spotify's 401
+    leads to a new one (`distrust`); where it makes a living one look dead, it is renewed too early, which does no harm.
     """
 
     def __init__(
@@ -98,6 +43,7 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
         token_file: TokenFile,
         session: requests.Session,
         now_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
     ) -> None:
         """`accounts_url` is the accounts service's root; `now_s` gives seconds since 1970."""
         super().__init__(
@@ -110,51 +56,118 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
         )
         self.OAUTH_TOKEN_URL = f"{accounts_url}/api/token"
         self._has_app = bool(client_id)
+        self._file = token_file
         self._now_s = now_s
+        self._monotonic_s = monotonic_s
         self._tokens: TokenInfo | None = None
-        self._version: tuple[int, int] | None = None
         self._refused: str | None = None
+        self._strikes = Strikes()
+        self._barred_until_s = float("-inf")
 
     def get_access_token(self, code: str | None = None, check_cache: bool = True, as_dict: bool = False) -> str:
         """A token that lives for a while yet. Raises PlayerAuthError without consent, PlayerUnavailableError."""
         del code, check_cache, as_dict  # spotipy's signature; a device has one way only
-        if not self._has_app:
-            raise PlayerAuthError("the settings have no spotifyClientId: 'spotty login --help' says how to get one")
-        if self._tokens is None or self.cache_handler.version != self._version:
-            self._version = self.cache_handler.version
-            self._tokens = None  # also where reading it fails now
-            self._tokens = self.cache_handler.get_cached_token()
-        if self._tokens["refresh_token"] == self._refused:
-            raise PlayerAuthError(f"Spotify's consent has ended: {CONNECT} again")
-        if not _lives_at(self._tokens, self._now_s() + EARLY_S):
-            self._tokens = self._renew(self._tokens["refresh_token"])
-            self._version = self.cache_handler.version
-        access_token: str = self._tokens["access_token"]
+        access_token: str = self._living(EARLY_S)["access_token"]
         return access_token
 
+    def get_ready(self) -> float:
+        """Renew the token ahead of need; in how many seconds that is due again. Raises as `get_access_token`."""
+        tokens = self._living(READY_EARLY_S)
+        self._file.save_again()
+        due_s = self._left_s(tokens) - _early_s(tokens, READY_EARLY_S)
+        return due_s if self._file.is_saved else min(due_s, SAVE_AGAIN_S)
+
+    def barred_s(self) -> float:
+        """For how long yet nothing is asked with this token; 0 where it may be used."""
+        return max(0.0, self._barred_until_s - self._monotonic_s())
+
     def distrust(self) -> None:
-        """Spotify did not accept the token: renew it before the next call."""
+        """Spotify does not know the token: renew it before the next call."""
         if self._tokens is not None:
             self._tokens = {**self._tokens, "expires_at": 0}
+
+    def strike(self) -> None:
+        """Spotify refused the token, and a second later again. Twice so, and it is put in quarantine."""
+        if self._tokens is None:
+            return
+        earlier = Quarantine.read(self._tokens.get("quarantine"))
+        if self._strikes.strike(self._monotonic_s()) or earlier is not None:
+            quarantine = Quarantine.after(earlier, self._now_s())
+            self._barred_until_s = self._monotonic_s() + quarantine.wait_s
+            self._keep({**self._tokens, "quarantine": quarantine.written()})
+
+    def accepted(self) -> None:
+        """Spotify took the token."""
+        self._strikes.forget()
+        if self._tokens is not None and "quarantine" in self._tokens:
+            self._keep({name: value for name, value in self._tokens.items() if name != "quarantine"})
+
+    def _living(self, early_s: float) -> TokenInfo:
+        if not self._has_app:
+            raise PlayerAuthError("the settings have no spotifyClientId: 'spotty login --help' says how to get one")
+        tokens = self._current()
+        if self.barred_s():
+            quarantine = Quarantine.read(tokens.get("quarantine"))
+            pause = f" for {quarantine.wait_s / 60:.0f} min" if quarantine else ""
+            raise PlayerAuthError(
+                f"Spotify keeps refusing us and is left alone{pause}; if it stays so, {CONNECT} again"
+            )
+        if tokens["refresh_token"] == self._refused:
+            raise PlayerAuthError(f"Spotify's consent has ended: {CONNECT} again")
+        return tokens if self._lives(tokens, early_s) else self._renewed(tokens)
+
+    def _current(self) -> TokenInfo:
+        """The tokens as they stand in the file, which another process may have written or deleted."""
+        if self._tokens is None or not self._file.is_current:
+            self._tokens = None  # also where reading it fails now
+            self._tokens = self._file.get_cached_token()
+            self._strikes.forget()
+            quarantine = Quarantine.read(self._tokens.get("quarantine"))
+            left_s = 0.0 if quarantine is None else quarantine.left_s(self._now_s())
+            self._barred_until_s = self._monotonic_s() + left_s  # from here on no step of the wall clock matters
+        return self._tokens
+
+    def _keep(self, tokens: TokenInfo) -> None:
+        try:
+            self._file.save_token_to_cache(tokens)
+        except SupersededError:  # a new consent: whatever was known of the old one is past
+            self._tokens = None
+        else:
+            self._tokens = tokens
+
+    def _left_s(self, tokens: TokenInfo) -> float:
+        """How long a token lives by our clock; 0 where that cannot be: it would live longer than it ever was to."""
+        expires_at, lives_s = tokens.get("expires_at"), tokens.get("expires_in")
+        if not is_token(tokens.get("access_token")) or not isinstance(expires_at, int | float):
+            return 0.0
+        left_s = expires_at - self._now_s()
+        return 0.0 if isinstance(lives_s, int | float) and left_s > lives_s + 1 else left_s
+
+    def _lives(self, tokens: TokenInfo, early_s: float) -> bool:
+        return self._left_s(tokens) > _early_s(tokens, early_s)
 
     def _add_custom_values_to_token_info(self, token_info: TokenInfo) -> TokenInfo:
         """An answer on its way into the file: looked at before it replaces what is there, and timed by our clock.
 
-        The date of consent stays beside the tokens: refreshing them does not make it later.
+        What is kept beside the tokens stays: refreshing them makes the date of consent no later.
         """
-        if not _is_token(token_info["access_token"]):
+        if not is_token(token_info["access_token"]):
             raise ValueError("no access token in the answer")
-        if not _is_token(token_info.get("refresh_token")):
+        if not is_token(token_info.get("refresh_token")):
             token_info.pop("refresh_token", None)  # spotipy keeps the old one only where none is named
-        kept = {"consent_at": self._tokens["consent_at"]} if self._tokens and "consent_at" in self._tokens else {}
+        kept = {name: value for name, value in (self._tokens or {}).items() if name in ("consent_at", "quarantine")}
         return {**kept, **token_info, "expires_at": int(self._now_s()) + int(token_info["expires_in"])}
 
-    def _renew(self, refresh_token: str) -> TokenInfo:
-        renewed, error = self._tried(refresh_token)
+    def _renewed(self, tokens: TokenInfo) -> TokenInfo:
+        try:
+            renewed, error = self._tried(tokens["refresh_token"])
+        except SupersededError:
+            renewed, error = self._current(), None
         if error is not None:
             raise error
         if renewed is None:
             raise PlayerUnavailableError(f"{ACCOUNTS} answers what cannot be read; it is tried again")
+        self._tokens = renewed
         return renewed
 
     def _tried(self, refresh_token: str) -> tuple[TokenInfo | None, PlayerError | None]:
@@ -189,30 +202,7 @@ def _refusal(error: SpotifyOauthError) -> PlayerError:
     return PlayerUnavailableError(f"{ACCOUNTS} answers {status} {said}".rstrip() + "; it is tried again", wait_s)
 
 
-def _lives_at(tokens: TokenInfo, at_s: float) -> bool:
-    expires_at = tokens.get("expires_at")
-    return _is_token(tokens.get("access_token")) and isinstance(expires_at, int | float) and expires_at > at_s
-
-
-def _is_token(found: object) -> bool:
-    """Whether it can stand in a request: an HTTP library quotes in its error what cannot."""
-    return isinstance(found, str) and found.isascii() and found.isprintable() and bool(found) and " " not in found
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """New file, fsync, rename, fsync of the folder."""
-    descriptor, name = tempfile.mkstemp(prefix=".tokens-", dir=path.parent)  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _early_s(tokens: TokenInfo, early_s: float) -> float:
+    """So long before its end a token is renewed: never before half of its life, or it would never be used."""
+    lives_s = tokens.get("expires_in")
+    return min(early_s, lives_s / 2) if isinstance(lives_s, int | float) else early_s
