@@ -58,7 +58,33 @@ class AskSnooze(Wire):
     for_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
 
 
-Asked = AskStatus | AskPause | AskResume | AskSnooze
+class AskDevices(Wire):
+    """What can play now? One call of the account's."""
+
+    do: Literal["devices"]
+
+
+class AskHealth(Wire):
+    """What does only the running gateway know of its own health?"""
+
+    do: Literal["health"]
+
+
+class AskAccountChanged(Wire):
+    """Somebody has connected or disconnected the account: what needs it may be tried again."""
+
+    do: Literal["account_changed"]
+
+
+class AskForgetAccount(Wire):
+    """Pause what is ours, then forget the account: its devices, and where playlists were left."""
+
+    do: Literal["forget_account"]
+
+
+AskRoom = AskPause | AskResume | AskSnooze
+AskAccount = AskDevices | AskHealth | AskAccountChanged | AskForgetAccount
+Asked = AskStatus | AskRoom | AskAccount
 _ASKED: TypeAdapter[Asked] = TypeAdapter(Annotated[Asked, Field(discriminator="do")])
 
 Answer = dict[str, Any]
@@ -66,6 +92,10 @@ Answer = dict[str, Any]
 
 class LocalError(Exception):
     """The gateway cannot be asked, refuses, or must not run here; the message says what to do."""
+
+
+class NobodyAnswersError(LocalError):
+    """No gateway listens at that socket."""
 
 
 class FolderLock:
@@ -170,16 +200,18 @@ def _line_from(connection: socket.socket) -> bytes:
     return line
 
 
-def ask(path: Path, request: dict[str, object]) -> Answer:
-    """Ask the gateway whose socket is at `path`. Raises LocalError."""
+def ask(path: Path, request: dict[str, object], within_s: float = ANSWER_WITHIN_S) -> Answer:
+    """Ask the gateway whose socket is at `path`. Raises LocalError, NobodyAnswersError where none runs."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_WITHIN_S)
+        connection.settimeout(within_s)
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer: Answer = json.loads(connection.makefile("rb").readline())
         except (OSError, ValueError) as error:
-            raise LocalError(f"no gateway answers at {path} ({error}); is it running?") from error
+            no_answer = f"no gateway answers at {path} ({error}); is it running?"
+            nobody = isinstance(error, ConnectionRefusedError | FileNotFoundError)
+            raise (NobodyAnswersError if nobody else LocalError)(no_answer) from error
     if "error" in answer:
         raise LocalError(answer["error"])
     return answer

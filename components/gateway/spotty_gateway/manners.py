@@ -19,7 +19,7 @@ from spotty_gateway.errors import (
     VolumeRefusedError,
 )
 from spotty_gateway.ports import Look, Player, SeenDevice
-from spotty_gateway.speakers import Speakers, final_volume, id_of
+from spotty_gateway.speakers import Speakers, final_volume, id_of, is_too_loud
 
 VERIFY_AFTER_S = (0.0, 0.25, 0.75, 1.5, 3.0)
 """Waits before the looks that verify a start: a speaker that wakes up takes seconds to say that it plays."""
@@ -29,16 +29,20 @@ class Manners:
     """One account, behaved on. For one thread."""
 
     def __init__(
-        self, player: Player, pause_for: Callable[[float], None], await_intent: Callable[[], object] = lambda: None
+        self,
+        player: Player,
+        pause_for: Callable[[float], None],
+        await_intent: Callable[[], object] = lambda: None,
+        speakers: Speakers | None = None,
     ) -> None:
         """`pause_for` waits that many seconds, or less if there is no time for it.
 
         `await_intent` waits, but not for long, until the intent to play is on disk: after a crash in the very next
-        moment nobody else could tell whose music that is.
+        moment nobody else could tell whose music that is. `speakers` remember what an earlier run knew of the devices.
         """
         self._await_intent = await_intent
         self._player = player
-        self._speakers = Speakers(player)
+        self._speakers = speakers or Speakers(player)
         self._pause_for = pause_for
 
     def start(self, command: StartMusic) -> Started | Declined | Failed:
@@ -59,20 +63,16 @@ class Manners:
                 return self._play(command, at_hand, look)
             except NoActiveDeviceError:
                 pass  # gone, or known under another id by now: the list tells
-        try:
-            listed = self._speakers.found(command.target.device)
-        except NoActiveDeviceError:
-            self._speakers.rouse(command.target.device)
-            raise
-        return self._play(command, listed, look, is_listed=True)
+        return self._play_on_listed(command, look)
 
     def pause(self, command: PauseMusic) -> Paused | NotOurs:
         """Pause what the claim stands for, if it still plays. Raises PlayerError."""
         look, claim = self._player.look(), command.claim
-        if look is None or not look.is_playing or look.device is None:
+        if look is None or not look.is_playing:
             return NotOurs("finished" if has_run_out(look, claim) else "manual_stop")
         ours = is_claim(look, claim)
-        if not ours and not (command.even_if_taken_over and look.device.device.is_same_as(claim.device)):
+        on_ours = look.device is not None and look.device.device.is_same_as(claim.device)
+        if look.device is None or not (ours or (command.even_if_taken_over and on_ours)):
             return NotOurs("taken_over")
         self._player.pause(look.device.device.id)
         restored = True
@@ -86,23 +86,37 @@ class Manners:
         device, before_pct = command.claim.device, None
         if command.only_if_ours:
             look = self._player.look()
-            if look is None or not look.is_playing or look.device is None:
+            if look is None or not look.is_playing:
                 return NotOurs("finished" if has_run_out(look, command.claim) else "manual_stop")
-            if not is_claim(look, command.claim):
+            if look.device is None or not is_claim(look, command.claim):
                 return NotOurs("taken_over")
             device, before_pct = look.device.device, look.device.volume_pct
+        goes_down = before_pct is not None and before_pct > command.volume_pct  # perhaps because of a new cap
         try:
-            self._speakers.set_volume(device, command.volume_pct)
+            self._speakers.set_volume(device, command.volume_pct, is_too_loud=goes_down)
         except VolumeRefusedError:
             return VolumeSet(None)  # a device without volume has, for us, the right one
         return VolumeSet(before_pct)
+
+    def _play_on_listed(self, command: StartMusic, look: Look | None) -> Started | Failed:
+        try:
+            listed = self._speakers.found(command.target.device)
+        except NoActiveDeviceError:
+            if (look is not None and look.is_playing) or not self._speakers.is_roused(command.target.device):
+                raise
+            listed = self._speakers.found(command.target.device)
+        try:
+            return self._play(command, listed, look, is_listed=True)
+        except NoActiveDeviceError:  # listed, and dozing all the same: being made the active one wakes it
+            self._speakers.activate(listed, look)
+        return self._play(command, listed, look, is_listed=True)
 
     def _adopt(self, seen: SeenDevice, ours: Claim, target: Target) -> Started | Failed:
         """What plays is ours from before: it goes on, at the volume that is right now."""
         final_pct = final_volume(seen, target)
         try:
             if final_pct is not None and final_pct != seen.volume_pct:
-                self._speakers.set_volume(seen.device, final_pct)
+                self._speakers.set_volume(seen.device, final_pct, is_too_loud=is_too_loud(seen, target))
         except VolumeRefusedError:
             final_pct = None
         except PlayerError as error:  # it may be too loud: nothing is well before that is mended
@@ -119,7 +133,9 @@ class Manners:
         has_been_set = False
         if first_pct is not None and first_pct != seen.volume_pct:
             try:
-                self._speakers.set_first_volume(seen, first_pct, look, is_listed=is_listed)
+                self._speakers.set_first_volume(
+                    seen, first_pct, look, is_listed=is_listed, is_too_loud=is_too_loud(seen, target)
+                )
                 has_been_set = True
             except VolumeRefusedError:
                 final_pct = None
@@ -169,11 +185,13 @@ class Manners:
         allowed_pct = target.volume_cap_pct if final_pct is None else final_pct
         if heard.volume_pct > allowed_pct:
             try:
-                self._speakers.set_volume(heard.device, allowed_pct)
+                self._speakers.set_volume(heard.device, allowed_pct, is_too_loud=is_too_loud(heard, target))
             except VolumeRefusedError:
                 return None
             return allowed_pct
-        return heard.volume_pct if final_pct is None else final_pct
+        if final_pct is None:
+            return None if self._speakers.refuses_volume(heard.device) else heard.volume_pct
+        return final_pct
 
     def _arrange(self, heard: SeenDevice, look: Look, target: Target) -> None:
         """Shuffle and repeat as chosen. The music plays already: a device that will not have them makes no fault."""

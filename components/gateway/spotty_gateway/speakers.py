@@ -1,91 +1,154 @@
 """A room's speaker: found under the name that a person chose, and never louder than allowed."""
 
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from spotty_gateway.engine.rules import Device, Target
 from spotty_gateway.errors import NoActiveDeviceError, PlayerError, PlayerRefusedError, VolumeRefusedError
-from spotty_gateway.ports import Look, Player, SeenDevice
+from spotty_gateway.ports import Look, Player, RememberedDevice, SeenDevice
 
 FULL_PCT = 100
 
+REFUSAL_LASTS_S = 7 * 86_400.0
+"""A device that refused to have its volume set is not asked again for so long: that may be mended, but seldom is."""
+
+Keep = Callable[[tuple[RememberedDevice, ...]], object]
+
 
 @dataclass(frozen=True, slots=True)
-class Speakers:
-    """The account's devices, as far as one has to know them."""
+class _Known:
+    """What is remembered of one device, under the name that a person chose."""
 
-    player: Player
-    ids: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Ids last seen, by name and type: they change, but seldom, and asking for them costs a round trip."""
+    chosen: Device
+    id: str
+    has_volume: bool = True
+    """As the last list or look said."""
+    refused_until_s: float = float("-inf")
+    is_doubtful: bool = False
+    """It was seen under another name than the chosen one: it may have been renamed, or two have swapped names."""
+
+    def refuses_volume(self, now_s: float) -> bool:
+        return not self.has_volume or now_s < self.refused_until_s
+
+
+class Speakers:
+    """The account's devices, as far as one has to know them.
+
+    Ids are remembered by name and type: they change, but seldom, and asking for them costs a round trip. So is who
+    refused to have the volume set. `keep` is called with all that is remembered whenever it has changed.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        remembered: Iterable[RememberedDevice] = (),
+        keep: Keep = lambda _: None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`remembered` is what an earlier run kept."""
+        self._player = player
+        self._keep = keep
+        self._monotonic_s = monotonic_s
+        until_s = monotonic_s() + REFUSAL_LASTS_S
+        self._known: dict[tuple[str, str], _Known] = {}
+        for one in remembered:
+            chosen = Device(one.name, one.type)
+            refused_until_s = until_s if one.refuses_volume else float("-inf")
+            self._known[_key(chosen)] = _Known(chosen, one.id, refused_until_s=refused_until_s)
+
+    def forget(self) -> None:
+        """The account is another, or none: nothing is remembered of its devices."""
+        self._known.clear()
+        self._keep(())
 
     def at_hand(self, look: Look | None, target: Target) -> SeenDevice | None:
         """The device without asking for it: as the look shows it, or from memory where its volume need not be known."""
-        if look is not None and look.device is not None and look.device.device.is_same_as(target.device):
-            return look.device if look.device.device.id is not None and not look.device.is_restricted else None
         known_id = self._known_id(target.device)
-        its_own_volume_counts = target.volume_pct is None and (target.volume_cap_pct < FULL_PCT or target.fade_in_us)
-        if known_id is None or its_own_volume_counts:
+        if look is not None and look.device is not None and look.device.device.is_same_as(target.device):
+            seen_id = look.device.device.id
+            is_it = seen_id is not None and known_id in {None, seen_id}  # else it may be a namesake
+            return look.device if is_it and not look.device.is_restricted else None
+        known = self._known.get(_key(target.device))
+        refuses = self.refuses_volume(target.device)
+        its_own_volume_counts = (target.volume_cap_pct < FULL_PCT and (target.volume_pct is None or refuses)) or (
+            target.fade_in_us > 0 and target.volume_pct is None and not refuses
+        )
+        if known_id is None or its_own_volume_counts or (known is not None and known.is_doubtful):
             return None
         device = replace(target.device, id=known_id)
         return SeenDevice(device, is_active=False, is_restricted=False, volume_pct=None)
 
     def found(self, wanted: Device) -> SeenDevice:
         """The device as it is known now. Raises NoActiveDeviceError, PlayerRefusedError."""
-        present = self.player.devices()
-        for seen in present:
-            if seen.device.is_same_as(wanted) and seen.device.id is not None:
-                if seen.is_restricted:
-                    raise PlayerRefusedError(
-                        f"{wanted.name} takes no commands from apps (it is restricted); choose another device"
-                    )
-                self.remember(wanted, seen)
-                return seen
-        names = ", ".join(sorted(seen.device.name for seen in present)) or "none"
-        raise NoActiveDeviceError(
-            f"the {wanted.type.lower()} {wanted.name} is not there (present: {names}); "
-            "switch it on and play anything on it once from the Spotify app"
-        )
+        seen = chosen_from(self._player.devices(), replace(wanted, id=self._known_id(wanted)))
+        self.remember(wanted, seen)
+        return seen
 
-    def rouse(self, wanted: Device) -> None:
-        """Some speakers sleep until a command names them. Only where nothing plays that must stay where it is."""
+    def is_roused(self, wanted: Device) -> bool:
+        """Some speakers sleep until a command names them: whether this one may be there now.
+
+        Only while nothing plays: what plays would come along, at this speaker's volume. Raises PlayerError.
+        """
         known_id = self._known_id(wanted)
-        if known_id is not None:
-            try:
-                self.player.transfer(known_id)
-            except (NoActiveDeviceError, PlayerRefusedError):
-                return
+        if known_id is None:
+            return False
+        try:
+            self._player.transfer(known_id)
+        except (NoActiveDeviceError, PlayerRefusedError):
+            return False
+        return True
 
     def remember(self, wanted: Device, seen: SeenDevice) -> None:
-        """Note under which id `wanted` was seen."""
-        if seen.device.id is not None:
-            self.ids[_key(wanted)] = seen.device.id
+        """Note under which id `wanted` was seen, and what was seen of it."""
+        if seen.device.id is None:
+            return
+        known = self._known.get(_key(wanted))
+        if known is None or known.id != seen.device.id:
+            known = _Known(Device(wanted.name, wanted.type), seen.device.id)
+        is_doubtful = _key(seen.device) != _key(wanted)
+        self._note(replace(known, has_volume=seen.volume_pct is not None, is_doubtful=is_doubtful))
 
-    def set_volume(self, device: Device, volume_pct: int) -> None:
+    def refuses_volume(self, device: Device) -> bool:
+        """Whether this device is remembered as one whose volume cannot be set."""
+        known = self._of(device)
+        return known is not None and known.refuses_volume(self._monotonic_s())
+
+    def set_volume(self, device: Device, volume_pct: int, *, is_too_loud: bool = False) -> None:
         """Set it, found again if need be. Raises PlayerError.
 
-        Never without an id: a command that names no device goes to whatever is active, whosever that is.
+        Never without an id: a command that names no device goes to whatever is active, whosever that is. Who has
+        refused before is asked again only where it is too loud.
         """
         if device.id is not None:
             try:
-                self.player.set_volume(device.id, volume_pct)
+                self._set(device, device.id, volume_pct, is_too_loud=is_too_loud)
             except NoActiveDeviceError:
-                self.ids.pop(_key(device), None)
+                pass  # gone, or known under another id by now: the list tells
             else:
                 return
-        self.player.set_volume(id_of(self.found(device)), volume_pct)
+        self._set(device, id_of(self.found(device)), volume_pct, is_too_loud=is_too_loud)
 
-    def set_first_volume(self, seen: SeenDevice, volume_pct: int, look: Look | None, *, is_listed: bool) -> None:
+    def set_first_volume(
+        self, seen: SeenDevice, volume_pct: int, look: Look | None, *, is_listed: bool, is_too_loud: bool
+    ) -> None:
         """Set it before anything is heard. Raises PlayerError; NoActiveDeviceError also where a list may help."""
         try:
-            self.player.set_volume(id_of(seen), volume_pct)
+            self._set(seen.device, id_of(seen), volume_pct, is_too_loud=is_too_loud)
         except NoActiveDeviceError:
             if not is_listed:
                 raise
-            # It is there, but its volume can be set only while it is the active one. Music that plays elsewhere would
-            # come along, at the old volume: it is to make room for ours in any case.
-            if look is not None and look.is_playing:
-                self.player.pause(None)
-            self.player.transfer(id_of(seen))
-            self.player.set_volume(id_of(seen), volume_pct)
+            self.activate(seen, look)  # it is there, but its volume can be set only while it is the active one
+            self._set(seen.device, id_of(seen), volume_pct, is_too_loud=is_too_loud)
+
+    def activate(self, seen: SeenDevice, look: Look | None) -> None:
+        """Make it the active one, in silence. Raises PlayerError.
+
+        Music that plays elsewhere would come along, at the old volume: it is to make room for ours in any case.
+        """
+        if look is not None and look.is_playing:
+            self._player.pause(None)
+        self._player.transfer(id_of(seen))
 
     def is_restored(self, device: Device, volume_pct: int) -> bool:
         """Bring the device back to this volume; whether it has it now, or has none to set."""
@@ -97,8 +160,69 @@ class Speakers:
             return False
         return True
 
+    def _set(self, device: Device, device_id: str, volume_pct: int, *, is_too_loud: bool) -> None:
+        if self.refuses_volume(device) and not is_too_loud:
+            raise VolumeRefusedError(f"{device.name}: its volume could not be set by apps when it was last tried")
+        known = self._of(device) or _Known(Device(device.name, device.type), device_id)
+        try:
+            self._player.set_volume(device_id, volume_pct)
+        except VolumeRefusedError:
+            self._note(replace(known, refused_until_s=self._monotonic_s() + REFUSAL_LASTS_S))
+            raise
+        if self.refuses_volume(device):
+            self._note(replace(known, has_volume=True, refused_until_s=float("-inf")))
+
     def _known_id(self, device: Device) -> str | None:
-        return self.ids.get(_key(device), device.id)
+        known = self._known.get(_key(device))
+        return device.id if known is None else known.id
+
+    def _of(self, device: Device) -> _Known | None:
+        """What is known of it, also where it has another name by now."""
+        by_id = (one for one in self._known.values() if one.id == device.id)
+        return self._known.get(_key(device)) or next(by_id, None)
+
+    def _note(self, known: _Known) -> None:
+        before = self._remembered()
+        self._known[_key(known.chosen)] = known
+        if self._remembered() != before:
+            self._keep(self._remembered())
+
+    def _remembered(self) -> tuple[RememberedDevice, ...]:
+        now_s = self._monotonic_s()
+        return tuple(
+            RememberedDevice(one.chosen.name, one.chosen.type, one.id, one.refuses_volume(now_s))
+            for one in self._known.values()
+        )
+
+
+def chosen_from(present: Sequence[SeenDevice], wanted: Device) -> SeenDevice:
+    """The one of these devices that `wanted` stands for. Raises NoActiveDeviceError, PlayerRefusedError.
+
+    By name and type; of several so called the one with the known id, else the one that is active. Where nobody has the
+    name any more, the one with the known id has been renamed.
+    """
+    named = [seen for seen in present if _key(seen.device) == _key(wanted)]
+    same = named or [seen for seen in present if seen.device.id is not None and seen.device.id == wanted.id]
+    if not same:
+        names = ", ".join(sorted(seen.device.name for seen in present)) or "none"
+        raise NoActiveDeviceError(
+            f"the {wanted.type.lower()} {wanted.name} is not there (present: {names}); switch it on and play anything "
+            "on it once from the Spotify app, or choose it anew if it has another name now"
+        )
+    if all(seen.is_restricted for seen in same):
+        raise PlayerRefusedError(f"{wanted.name} takes no commands from apps (it is restricted); choose another device")
+    awake = [seen for seen in same if seen.device.id is not None and not seen.is_restricted]
+    if not awake:
+        raise NoActiveDeviceError(
+            f"{wanted.name} is asleep (Spotify lists it without an id); play anything on it once from the Spotify app"
+        )
+    known = [seen for seen in awake if seen.device.id == wanted.id] or [seen for seen in awake if seen.is_active]
+    if len(awake) > 1 and not known:
+        raise NoActiveDeviceError(
+            f"{len(awake)} devices are called {wanted.name} ({wanted.type}): give each a name of its own, "
+            "or play anything once on the right one"
+        )
+    return (known or awake)[0]
 
 
 def id_of(seen: SeenDevice) -> str:
@@ -112,6 +236,11 @@ def final_volume(seen: SeenDevice, target: Target) -> int | None:
     """The volume to play at: the policy's, else the device's own, never above the cap; None where unknown."""
     wanted_pct = seen.volume_pct if target.volume_pct is None else target.volume_pct
     return None if wanted_pct is None else min(wanted_pct, target.volume_cap_pct)
+
+
+def is_too_loud(seen: SeenDevice, target: Target) -> bool:
+    """Whether it is known to stand above the cap."""
+    return seen.volume_pct is not None and seen.volume_pct > target.volume_cap_pct
 
 
 def _key(device: Device) -> tuple[str, str]:

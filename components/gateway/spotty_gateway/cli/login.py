@@ -4,6 +4,7 @@ import argparse
 import os
 import pwd
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotty_gateway.cli.callback import HOST, PATH, Answers, Page, Pasted, Served
+from spotty_gateway.cli.forgetting import forget_account
+from spotty_gateway.local import LocalError, ask
 
 if TYPE_CHECKING:
     from spotty_gateway.consent import Consent, PendingConsent
@@ -56,7 +59,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser = commands.add_parser(
         "logout",
         help="disconnect the Spotify account",
-        description="Delete Spotify's tokens from the gateway.",
+        description="Stop the music that is ours, and delete from the gateway Spotify's tokens, what is remembered of "
+        "the account's speakers, and where playlists were left. What Spotify has asked of the app, such as a wait, "
+        "stays.",
     )
     _takes_settings(parser)
     parser.set_defaults(run=logout)
@@ -77,15 +82,20 @@ def login(arguments: argparse.Namespace) -> int:
         with _answers(arguments) as answers:
             pending = consent.ask(f"http://{HOST}:{arguments.port}{PATH}")
             _say(_question(pending, settings, paste=arguments.paste))
-            return connect(consent, pending, answers)
+            return connect(consent, pending, answers, lambda: _tell_gateway(settings.socket))
     except (BadSettingsError, _CannotBeginError) as error:
         return _complain("login", str(error), BAD_INPUT)
     except KeyboardInterrupt:
         return _complain("login", "interrupted", NOT_DONE)
 
 
-def connect(consent: "Consent", pending: "PendingConsent", answers: Answers) -> int:
-    """Wait for the answer and act on it; 0 or 1, said to the person at the terminal and in the browser."""
+def connect(
+    consent: "Consent", pending: "PendingConsent", answers: Answers, tell_gateway: Callable[[], bool] = lambda: False
+) -> int:
+    """Wait for the answer and act on it; 0 or 1, said to the person at the terminal and in the browser.
+
+    `tell_gateway` is called when there are new tokens: whether a gateway runs and has heard it.
+    """
     from spotty_gateway.consent import CONSENT_LASTS_S, ConsentError, NotTheAnswerError, read_answer  # noqa: PLC0415 - see login
 
     while pending.left_s():
@@ -105,19 +115,22 @@ def connect(consent: "Consent", pending: "PendingConsent", answers: Answers) -> 
         else:
             answers.tell(Page("Connected", "You can close this window.", HTTPStatus.OK))
             until = datetime.fromtimestamp(given_at + CONSENT_LASTS_S, UTC).date()
-            _say(f"Connected. Spotify's consent lasts until {until}. A running gateway takes it up by itself.")
+            then = "The gateway uses it from now on." if tell_gateway() else "The gateway will use it when it runs."
+            _say(f"Connected. Spotify's consent lasts until {until}. {then}")
             return 0
     return _complain("login", "no answer came within ten minutes: connect again with a new link", NOT_DONE)
 
 
 def logout(arguments: argparse.Namespace) -> int:
-    """Do it. 0: no tokens are left, 1: they could not be deleted, 2: the settings cannot be used."""
+    """Do it. 0: nothing of the account is left, 1: something could not be deleted, 2: the settings cannot be used."""
     from spotty_gateway.consent import forget  # noqa: PLC0415 - see login
     from spotty_gateway.settings import BadSettingsError, read_settings  # noqa: PLC0415 - see login
 
     try:
         settings, _ = read_settings(arguments.settings)
+        data = forget_account(settings)
         had_any = forget(settings.tokens)
+        _tell_gateway(settings.socket)
     except BadSettingsError as error:
         return _complain("logout", str(error), BAD_INPUT)
     except OSError as error:
@@ -128,7 +141,22 @@ def logout(arguments: argparse.Namespace) -> int:
         "Your rooms' settings and history stay.\n"
         f"Spotify still lists the app until you remove it at {ACCOUNT_APPS}"
     )
+    for room in data.still_playing:
+        _say(f"Music could not be stopped in {room}: stop it there by hand if it still plays.")
+    if data.wrong is not None:
+        return _complain(
+            "logout", f"its speakers and where playlists were left are still known: {data.wrong}", NOT_DONE
+        )
     return 0
+
+
+def _tell_gateway(socket: Path) -> bool:
+    """Whether a gateway runs and knows now that the account has changed."""
+    try:
+        ask(socket, {"do": "account_changed"})
+    except LocalError:  # it looks at the tokens whenever it needs them: this only saves it the wait
+        return False
+    return True
 
 
 def _takes_settings(parser: argparse.ArgumentParser) -> None:
