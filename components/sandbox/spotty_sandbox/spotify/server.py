@@ -21,7 +21,7 @@ from .messages import Answer, Request, text_answer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from .faults import Fault
     from .service import Service
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _KEEP_ALIVE_S = 15.0
 _GATHER_S = 0.04
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_STEPS_INSIDE = 3
+"""Turns of the event loop from a socket that was accepted to a connection that the server knows of."""
 _LINGER_0 = struct.pack("ii", 1, 0)
 
 
@@ -54,6 +56,19 @@ class Changes:
             self._waiting.discard(event)
 
 
+class _Door(web.Server):
+    """Lets clients in, and notes when each connection was opened, until its first request takes that out."""
+
+    def __init__(self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(handle, access_log=None, handler_cancellation=True)
+        self.opened_s: weakref.WeakKeyDictionary[asyncio.Transport, float] = weakref.WeakKeyDictionary()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """A client is in."""
+        super().connection_made(handler, transport)
+        self.opened_s[transport] = asyncio.get_running_loop().time()
+
+
 class Server:
     """Serves one `Service` on one bound socket, inside the running event loop.
 
@@ -77,14 +92,14 @@ class Server:
         self._on_request = on_request
         self._tls = tls
         self._round_trip_s = round_trip_ms / 1000
-        self._connected: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._stopping = asyncio.Event()
-        self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None, handler_cancellation=True), shutdown_timeout=0.2
-        )
+        self._listens_on: socket.socket | None = None
+        self._door = _Door(self._handle)
+        self._runner = web.ServerRunner(self._door, shutdown_timeout=0.2)
 
     async def start(self, bound: socket.socket) -> None:
         """Accept connections on a bound socket; the server closes it."""
+        self._listens_on = bound
         await self._runner.setup()
         await web.SockSite(self._runner, bound, ssl_context=self._tls).start()
 
@@ -92,10 +107,16 @@ class Server:
         """Let go of everybody who hangs or watches, close all connections."""
         self._stopping.set()
         self.changes.tell()
+        if self._listens_on is not None:
+            # Who is on the way in gets in first: a listener that is closed meanwhile would leave their sockets open.
+            asyncio.get_running_loop().remove_reader(self._listens_on)
+            for _ in range(_STEPS_INSIDE):
+                await asyncio.sleep(0)
         if self._tls is not None:
             # Closing politely waits for the other side's farewell, and the loop is gone before it comes.
-            for transport in tuple(self._connected):
-                transport.abort()
+            for handler in self._door.connections:
+                if handler.transport is not None:
+                    handler.transport.abort()
             await asyncio.sleep(0)
         await self._runner.cleanup()
 
@@ -110,10 +131,10 @@ class Server:
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         method, path = http.method, http.path
-        if http.transport is not None and http.transport not in self._connected:
-            self._connected.add(http.transport)
-            if self._round_trip_s and not page.has(path):
-                await asyncio.sleep(self._round_trip_s * (1 if self._tls is None else 2))
+        opened_s = self._door.opened_s.pop(http.transport, None) if http.transport is not None else None
+        if opened_s is not None and self._round_trip_s and not page.has(path):  # open since, if it was opened ahead
+            is_open_s = opened_s + self._round_trip_s * (1 if self._tls is None else 2)
+            await asyncio.sleep(is_open_s - asyncio.get_running_loop().time())
         if not page.has(path):
             if self._on_request is not None:
                 self._on_request(method, path, time.perf_counter_ns())
