@@ -7,7 +7,7 @@ import statistics
 import sys
 from collections.abc import Callable
 
-from tests.bench import engine, latency, process
+from tests.bench import engine, latency, music, nucleus, outbox, process
 from tests.bench.figures import Figure, table
 
 PARTS: dict[str, tuple[Callable[[], list[Figure]], bool]] = {
@@ -15,7 +15,14 @@ PARTS: dict[str, tuple[Callable[[], list[Figure]], bool]] = {
     "replay": (engine.lines, True),
     "start": (process.start, True),
     "latency": (latency.measure, True),
+    "music": (music.start, True),
+    "day": (music.day, False),
+    "append": (outbox.append, True),
+    "full outbox": (outbox.full, False),
+    "drain": (outbox.drain, True),
     "idle": (process.idle, False),
+    "ipc": (nucleus.requests, True),
+    "component": (nucleus.component, False),
 }
 """What can be measured, and whether it is worth measuring more than once."""
 

@@ -27,7 +27,7 @@ def start() -> list[Figure]:
         for _ in range(3):  # the first is not warm
             process, took_s = _started(settings)
             seconds.append(took_s)
-            _stop(process)
+            stop(process)
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", ""], check=True)
     floor_s = time.perf_counter() - began
@@ -41,17 +41,19 @@ def idle() -> list[Figure]:
         process, _ = _started(_prepare(Path(folder)))
         sleeper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         time.sleep(SETTLE_S)
-        before_cpu, before_wakes = _cpu_s(process.pid), _wakes(process.pid)
+        before_cpu, before_wakes = _cpu_s(process.pid), wakes(process.pid)
         time.sleep(IDLE_S)
-        cpu_s, wakes = _cpu_s(process.pid) - before_cpu, _wakes(process.pid) - before_wakes
-        memory_kb, floor_kb = _memory_kb(process.pid), _memory_kb(sleeper.pid)
+        cpu_s, woken = _cpu_s(process.pid) - before_cpu, wakes(process.pid) - before_wakes
+        resident_kb, floor_kb = memory_kb(process.pid), memory_kb(sleeper.pid)
         sleeper.kill()
         sleeper.wait()
-        _stop(process)
+        stop(process)
     return [
         Figure(f"idle for {IDLE_S} s: CPU seconds (a tick is {1 / TICKS:g} s)", cpu_s, 0.01, "s", 1.0),
-        Figure(f"idle for {IDLE_S} s: wake-ups of all threads", wakes, 1, "", 0.0),
-        Figure("resident memory of the whole component", memory_kb / 1024, floor_kb / 1024, "MB", 60 * 1024 / floor_kb),
+        Figure(f"idle for {IDLE_S} s: wake-ups of all threads", woken, 1, "", 0.0),
+        Figure(
+            "resident memory of the whole component", resident_kb / 1024, floor_kb / 1024, "MB", 60 * 1024 / floor_kb
+        ),
     ]
 
 
@@ -81,7 +83,8 @@ def _started(settings: Path) -> tuple["subprocess.Popen[str]", float]:
     raise RuntimeError("the gateway did not start")
 
 
-def _stop(process: "subprocess.Popen[str]") -> None:
+def stop(process: "subprocess.Popen[str]") -> None:
+    """In order."""
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
 
@@ -91,7 +94,7 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _wakes(pid: int) -> int:
+def wakes(pid: int) -> int:
     """Voluntary context switches of all threads: each is a thread that had been woken going back to sleep."""
     return sum(
         int(line.split()[1])
@@ -101,7 +104,8 @@ def _wakes(pid: int) -> int:
     )
 
 
-def _memory_kb(pid: int) -> int:
+def memory_kb(pid: int) -> int:
+    """Resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1])

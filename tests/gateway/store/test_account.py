@@ -24,7 +24,7 @@ from spotty_gateway.store.state import ACCOUNT_EVERY_S, STATE
 
 FIRST = replace(STATE, migrations=STATE.migrations[:1], needs=STATE.needs[:1])
 """state.db as the version before knew it."""
-NEXT = replace(STATE, migrations=(*STATE.migrations, ("CREATE TABLE outbox (row BLOB)",)))
+NEXT = replace(STATE, migrations=(*STATE.migrations, ("CREATE TABLE later (row BLOB)",)))
 """state.db as the version after may know it."""
 
 
@@ -96,7 +96,7 @@ def test_a_snapshot_takes_the_count_along(tmp_path: Path) -> None:
         store.save(house(3), "boot-a")
         assert timing.next_sleep() is None
         assert (account_in(tmp_path), saved_in(tmp_path)) == (memory(1), 3)
-    assert disk.statements.count("COMMIT") == 3  # the tables of each version, then both rows
+    assert disk.statements.count("COMMIT") == 4  # the tables of each version, then both rows
 
 
 def test_what_the_disk_refuses_is_tried_again(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_one_version_down_and_up_again(tmp_path: Path) -> None:
     assert said == []
     assert account_in(tmp_path) == memory(1)
     with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
     again = Store(tmp_path, unheard)
     assert number_of(again.load()) == 2
     again.close()

@@ -16,10 +16,14 @@ connections never wait for each other. It sleeps without a timeout while nothing
 What it costs an SD card (measured; eight rooms, somebody always in one of them): a snapshot is one page of 4 KiB and
 one fdatasync, so an active hour costs some 130 of them (120 for evidence, every 30 s, the rest for starts and ends);
 every 1,000 add a checkpoint of three more. The history takes 2 to 3 pages for a batch every 10 s, at most 3.5 MB an
-hour, and one such checkpoint. An hour in which nothing moves costs nothing.
+hour, and one such checkpoint. A record for the outbox is three pages and one sync, which a snapshot may share; taking
+it out again waits ten seconds for company. An hour in which nothing moves costs nothing but the gateway's status.
 """
 
+from spotty_gateway.store.checking import unsound
 from spotty_gateway.store.history import Limits
+from spotty_gateway.store.outbox import Outbox
+from spotty_gateway.store.outbox_layout import OutboxLimits
 from spotty_gateway.store.reading import HistoryError, is_history, last_decisions, read_edges, sensors_of
 from spotty_gateway.store.state import Saved
 from spotty_gateway.store.writer import Store, Timing
@@ -27,6 +31,8 @@ from spotty_gateway.store.writer import Store, Timing
 __all__ = [
     "HistoryError",
     "Limits",
+    "Outbox",
+    "OutboxLimits",
     "Saved",
     "Store",
     "Timing",
@@ -34,4 +40,5 @@ __all__ = [
     "last_decisions",
     "read_edges",
     "sensors_of",
+    "unsound",
 ]

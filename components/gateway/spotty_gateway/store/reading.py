@@ -92,13 +92,13 @@ def _is_ours(path: Path) -> bool:
 
 def _rows(path: Path, query: str, parameters: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
     try:
-        with closing(_connect(path)) as connection:
+        with closing(connect_for_reading(path)) as connection:
             yield from connection.execute(query, parameters)
     except sqlite3.Error as error:
         raise HistoryError(f"{path}: cannot be read as a history: {error}") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect_for_reading(path: Path) -> sqlite3.Connection:
     """Open for reading. Where the folder may not be written, SQLite cannot share the file; it is then read as it is.
 
     That is right only for a file that nobody writes: a copy, or one whose gateway is stopped, which leaves no log.

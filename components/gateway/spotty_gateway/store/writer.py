@@ -6,16 +6,21 @@ import time
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from spotty_gateway.account_memory import AccountMemory
 from spotty_gateway.engine.state import House
 from spotty_gateway.ports import DecisionRow, EdgeRow
 from spotty_gateway.store.database import Connect, Database, Layout, connect
 from spotty_gateway.store.history import HISTORY, HistoryDesk, Limits
+from spotty_gateway.store.outbox import Outbox
+from spotty_gateway.store.outbox_layout import OutboxLimits
 from spotty_gateway.store.state import STATE, Saved, StateDesk
 from spotty_gateway.store.trouble import Trouble
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CLOSE_S = 4.0
 """How long the last write may take: Greengrass wants us gone five seconds after SIGTERM."""
@@ -63,7 +68,7 @@ class _RealTiming:
 class Store:
     """Writes what the gateway must not forget into `folder`.
 
-    `save` and the `note_` calls may come from any thread, cost microseconds, touch no disk and never raise: the disk's
+    The `save` and `note_` calls may come from any thread, cost microseconds, touch no disk and never raise: the disk's
     troubles are told to `on_trouble` (from the writer's thread), once when they begin and once when they are over.
     """
 
@@ -73,6 +78,7 @@ class Store:
         on_trouble: Callable[[str], None] = _log.warning,
         *,
         limits: Limits | None = None,
+        outbox_limits: OutboxLimits | None = None,
         timing: Timing | None = None,
         connect: Connect = connect,
     ) -> None:
@@ -81,10 +87,12 @@ class Store:
 
         self._on_trouble = on_trouble
         self._timing = timing or _RealTiming()
-        self._state = StateDesk(*desk_parts(STATE))
+        self._wake = threading.Condition(threading.Lock())
+        self.outbox = Outbox(self._wake, outbox_limits or OutboxLimits(), self._timing.now)
+        """What is to be sent; its calls are of the same kind as those below."""
+        self._state = StateDesk(*desk_parts(STATE), self.outbox)
         self._history = HistoryDesk(*desk_parts(HISTORY), limits or Limits())
         self._desks: tuple[Desk, ...] = (self._state, self._history)
-        self._wake = threading.Condition(threading.Lock())
         self._flushes: list[threading.Event] = []
         self._in_a_hurry = False
         self._closing = False
@@ -97,10 +105,24 @@ class Store:
 
     def load(self) -> Saved | None:
         """The last snapshot, or None if there is none that can be read. On the caller's thread, before `start`."""
+        return self._loaded(self._state.load)
+
+    def load_account(self) -> bytes | None:
+        """The last account memory, or None if there is none that can be read. The same holds for it."""
+        return self._loaded(self._state.load_account)
+
+    def begin_outbox(self, boot_id: str) -> int:
+        """Let what the last run had sent and could not prove wait again; the highest `seq` ever put, 0 if unknown.
+
+        The same holds for it.
+        """
+        return self._loaded(lambda: self._state.begin_outbox(boot_id)) or 0
+
+    def _loaded(self, load: Callable[[], T]) -> T | None:
         if self._thread is not None:
             raise RuntimeError("load() comes before start(): the writer's thread owns the files from then on")
         try:
-            return self._state.load()
+            return load()
         except Exception as error:  # noqa: BLE001 - a gateway without its memory is better than none
             self._state.trouble.met(error, self._timing.now())
             return None
@@ -115,6 +137,12 @@ class Store:
         with self._wake:
             self._state.put(house, boot_id)
             self._wake.notify()
+
+    def save_account(self, memory: AccountMemory, *, urgent: bool) -> None:
+        """Write what is known of the account, within half a minute, or now if it is urgent; the newest counts."""
+        with self._wake:
+            if self._state.put_account(memory, urgent=urgent):
+                self._wake.notify()
 
     def note_edge(self, edge: EdgeRow) -> None:
         """Add an input's report to the ring, within ten seconds."""

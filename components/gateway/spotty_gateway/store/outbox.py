@@ -1,0 +1,261 @@
+"""The outbox as the rest of the gateway sees it: records that wait to be sent, and are promised once they are on disk.
+
+What is asked of it waits in memory until the writer's next transaction on state.db, and shares it with the snapshot.
+Records that cannot be written are kept in memory up to a bound; then they are given up in the same order as in the
+file, and counted. Acknowledgements wait ten seconds for company, since losing them costs a repetition and no record.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
+from sqlite3 import Connection
+
+from spotty_contract.records import Record, SessionRecord
+from spotty_contract.status import DeviceStatus, RoomStatus
+from spotty_contract.topics import Kind
+from spotty_gateway.engine.rules import SECOND
+from spotty_gateway.ports import Fate, HandOver, OutboxView, Stamp
+from spotty_gateway.store.outbox_layout import TIERS, OutboxLimits, Row
+from spotty_gateway.store.outbox_rows import OutboxRows
+
+SETTLE_EVERY_S = 10.0
+"""How long an acknowledgement may wait to be written: a card is worn by writes."""
+
+AT_ONCE = frozenset({Kind.RESULTS, Kind.STATUS})
+"""Never held back for the clock: somebody waits for a result, and that the clock is not set is news itself."""
+
+Key = tuple[str, Kind, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    busy: Collection[str]
+    at_most: int
+    hand_over: HandOver
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What the writer has not done yet. Records by tier, each with its place; a newer one takes the place's end."""
+
+    tiers: tuple[dict[Key, Row], ...] = field(default_factory=lambda: tuple({} for _ in TIERS))
+    size: int = 0
+    settled: list[tuple[tuple[int, ...], Fate]] = field(default_factory=list)
+    again: bool = False
+    trusted: Stamp | None = None
+    fetch: _Fetch | None = None
+    dropped: int = 0
+
+    @property
+    def records(self) -> int:
+        """How many records wait."""
+        return sum(map(len, self.tiers))
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it should not wait for company."""
+        return self.fetch is not None or self.again or self.trusted is not None or any(self.tiers)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.is_urgent or self.settled or self.dropped)
+
+    def add(self, key: Key, row: Row, limits: OutboxLimits) -> None:
+        """Keep one record more, or the same one anew, and the bound."""
+        tier = next(tier for tier, kinds in zip(self.tiers, TIERS, strict=True) if row.kind in kinds)
+        before = tier.get(key)
+        if before is not None:
+            if before.seq >= row.seq:
+                return
+            self.size -= len(tier.pop(key).data)
+        tier[key] = row
+        self.size += len(row.data)
+        while self.records > limits.waiting_records or self.size > limits.waiting_bytes:
+            least = next(tier for tier in self.tiers if tier)
+            self.size -= len(least.pop(next(iter(least))).data)
+            self.dropped += 1
+
+    def behind(self, earlier: "_Waiting", limits: OutboxLimits) -> "_Waiting":
+        """This after what was there before it."""
+        for tier in self.tiers:
+            for key, row in tier.items():
+                earlier.add(key, row, limits)
+        earlier.settled += self.settled
+        earlier.again = earlier.again or self.again
+        earlier.trusted = earlier.trusted or self.trusted
+        earlier.fetch = self.fetch or earlier.fetch
+        earlier.dropped += self.dropped
+        return earlier
+
+
+class Outbox:
+    """`put`, `trust`, `settle`, `fetch`, `send_again` and `view`: from any thread, returning at once.
+
+    The rest is the writer's own.
+    """
+
+    def __init__(self, wake: threading.Condition, limits: OutboxLimits, now_s: Callable[[], float]) -> None:
+        """`wake` is the writer's; `now_s` its clock."""
+        self.on_growth: Callable[[], object] = lambda: None
+        """Told, on the writer's thread, whenever there may be something new to fetch."""
+        self._wake = wake
+        self._limits = limits
+        self._now_s = now_s
+        self._rows = OutboxRows(limits)
+        self._pending = _Waiting()
+        self._taken = _Waiting()
+        self._numbers = count()
+        self._settle_due_at: float | None = None
+        self._view = OutboxView()
+
+    @property
+    def view(self) -> OutboxView:
+        """How much waits, and what was given up since the component was installed."""
+        with self._wake:
+            seen, waits, taken = self._view, self._pending, self._taken
+            return seen._replace(
+                records=seen.records + waits.records + taken.records,
+                size_bytes=seen.size_bytes + waits.size + taken.size,
+                dropped=seen.dropped + waits.dropped + taken.dropped,
+            )
+
+    def put(self, kind: Kind, record: Record, stamp: Stamp) -> None:
+        """Send this record some time: promised from the writer's next transaction on.
+
+        One that has a higher `seq` replaces a lower one of the same session, or of the same status and day, that has
+        not been sent. `stamp` is of the clock that the record's instants are by.
+        """
+        key, seq = _order_of(record)
+        in_doubt = not record.clock_trusted and kind not in AT_ONCE
+        boot_id, offset_us = stamp if in_doubt else (None, None)
+        row = Row(record.sensor_id, kind, record.to_json().encode(), key, seq, boot_id, offset_us)
+        with self._wake:
+            self._pending.add((row.sensor_id, kind, next(self._numbers) if key is None else key), row, self._limits)
+            self._wake.notify()
+
+    def trust(self, stamp: Stamp) -> None:
+        """The clock has turned out to be right: what was stamped before in this boot is corrected and goes out."""
+        with self._wake:
+            self._pending.trusted = stamp
+            self._wake.notify()
+
+    def fetch(self, busy: Collection[str], at_most: int, hand_over: HandOver) -> None:
+        """Let the writer hand over what goes out next, of at most so many sensors and of none that is `busy`.
+
+        What is handed over stays in the outbox until it is settled.
+        """
+        with self._wake:
+            self._pending.fetch = _Fetch(busy, at_most, hand_over)
+            self._wake.notify()
+
+    def settle(self, ids: Iterable[int], fate: Fate) -> None:
+        """Say what has become of rows that were handed over."""
+        with self._wake:
+            is_first = not self._pending.settled
+            self._pending.settled.append((tuple(ids), fate))
+            if is_first:
+                self._wake.notify()
+
+    def send_again(self) -> None:
+        """What was acknowledged may be lost after all: send again what has been kept."""
+        with self._wake:
+            self._pending.again = True
+            self._wake.notify()
+
+    def live_in(self, boot_id: str) -> None:
+        """Know the present boot, by whose clock records may be corrected yet. Before the writer starts."""
+        self._rows.boot_id = boot_id
+
+    def begin(self, connection: Connection) -> int:
+        """Before the writer starts: the outbox as the last run left it. Returns the highest `seq` ever put."""
+        self._rows.open(connection)
+        self._view = self._rows.tally.view()
+        return self._rows.tally.seq
+
+    def due_at(self, now: float) -> float:
+        """At once, or in ten seconds where only acknowledgements wait."""
+        if self._pending.is_urgent:
+            return -inf
+        if self._pending.is_empty:
+            return inf
+        if self._settle_due_at is None:
+            self._settle_due_at = now + SETTLE_EVERY_S
+        return self._settle_due_at
+
+    def take(self) -> None:
+        """What waits is what `write` will do."""
+        self._taken, self._pending = self._pending, _Waiting()
+        self._settle_due_at = None
+
+    def write(self, connection: Connection) -> None:
+        """Do what was taken, within the transaction of whatever else state.db gets."""
+        rows, taken = self._rows, self._taken
+        rows.open(connection)
+        if taken.again:
+            rows.send_again(connection)
+            rows.open(connection)
+        if taken.trusted is not None:
+            rows.trust(connection, *taken.trusted)
+        for ids, fate in taken.settled:
+            rows.settle(connection, ids, fate, round(self._now_s() * SECOND))
+        for tier in taken.tiers:
+            for row in tier.values():
+                rows.put(connection, row)
+        rows.finish(connection, taken.dropped)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether something is to be handed over."""
+        return self._taken.fetch is not None
+
+    def read(self, connection: Connection) -> Callable[[], None]:
+        """Find what was asked for; it is handed over by calling what this returns. Nothing is written."""
+        fetch = self._taken.fetch
+        if fetch is None:
+            return lambda: None
+        rows = self._rows
+        rows.open(connection)
+        settled = {row_id for ids, _ in self._taken.settled for row_id in ids}
+        found = rows.ready(connection, fetch.busy, fetch.at_most, settled)
+        waiting: dict[str, int] = {}
+        for lane, number in rows.tally.waiting.items():
+            waiting[lane.sensor_id] = waiting.get(lane.sensor_id, 0) + number
+
+        def hand_over() -> None:
+            self._taken.fetch = None
+            fetch.hand_over(found, waiting)
+
+        return hand_over
+
+    def written(self) -> None:
+        """What was taken is on the disk."""
+        done = self._taken
+        with self._wake:
+            self._taken = _Waiting()
+            self._rows.is_begun = True
+            self._view = self._rows.tally.view()
+        if any(done.tiers) or done.again or done.trusted is not None:
+            self.on_growth()
+
+    def give_back(self) -> None:
+        """What was taken could not be written: it waits again, before what came meanwhile."""
+        self._pending = self._pending.behind(self._taken, self._limits)
+        self._taken = _Waiting()
+
+
+def _order_of(record: Record) -> tuple[str | None, int]:
+    """What a record is the newest word on, and its place among all that was said of that; None where it stands alone.
+
+    A room's status is about a day: the last one of a day holds that day's counts for ever.
+    """
+    match record:
+        case SessionRecord():
+            return record.session_id, record.seq
+        case RoomStatus():
+            return record.day, record.seq
+        case DeviceStatus():
+            return "gateway", record.seq
+    return None, 0

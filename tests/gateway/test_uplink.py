@@ -1,0 +1,386 @@
+import shutil
+import tempfile
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from tests.gateway.cloud import Bench, FakeCloud, Message, away
+from tests.gateway.hand_clock import HandClock
+from tests.gateway.store.mail import BOOT, GATEWAY, NOON_MS, decision, error, running_outbox, session
+from tests.gateway.store.workbench import PATIENCE_S
+
+from spotty_contract.messages import MAX_MESSAGE_BYTES
+from spotty_contract.records import ErrorRecord
+from spotty_contract.topics import Kind
+from spotty_gateway.clock import SystemClock
+from spotty_gateway.engine.rules import SECOND
+from spotty_gateway.errors import CloudError, CloudGoneError, CloudNotNowError, CloudRefusedError
+from spotty_gateway.ports import Refused, Stamp
+from spotty_gateway.uplink import LONGEST_WAIT_US, Uplink
+
+
+def test_a_record_leaves_when_it_is_durable_and_only_once(tmp_path: Path) -> None:
+    """With real threads: put, on disk, published, settled; then nobody has anything to do or asks for the time."""
+    came, clock = threading.Semaphore(0), HandClock()
+
+    def note(_: Message) -> None:
+        came.release()
+
+    cloud = FakeCloud(answer=note)
+    with running_outbox(tmp_path) as store:
+        uplink = Uplink(GATEWAY, store.outbox, cloud, clock, _no_refusal)
+        store.outbox.on_growth = uplink.wake
+        uplink.start()
+        for number in range(20):
+            store.outbox.put(Kind.ERRORS, error(number), BOOT)
+            assert came.acquire(timeout=PATIENCE_S)
+        assert uplink.stop(PATIENCE_S)
+        assert clock.patience == []
+    assert cloud.names() == [f"e{number}" for number in range(20)]
+    with running_outbox(tmp_path) as store:
+        assert store.outbox.view.records == 0
+
+
+def _no_refusal(refused: Refused) -> None:
+    raise AssertionError(refused)
+
+
+def test_stopping_leaves_what_is_under_way_in_the_outbox(tmp_path: Path) -> None:
+    """A message that hangs is waited for no longer than asked, and goes out again in the next run."""
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(_: Message) -> CloudError:
+        hangs.set()
+        assert goes_on.wait(PATIENCE_S)
+        return CloudNotNowError("too late")
+
+    with running_outbox(tmp_path) as store:
+        uplink = Uplink(GATEWAY, store.outbox, FakeCloud(answer=hang), SystemClock(assume_trusted=True), _no_refusal)
+        store.outbox.on_growth = uplink.wake
+        uplink.start()
+        store.outbox.put(Kind.ERRORS, error(1), BOOT)
+        assert hangs.wait(PATIENCE_S)
+        assert not uplink.stop(0.05)
+        goes_on.set()
+        assert uplink.stop(PATIENCE_S)
+    with running_outbox(tmp_path) as store:
+        assert store.outbox.view.records == 1
+
+
+def test_what_waited_while_it_was_away_arrives_in_few_messages(tmp_path: Path) -> None:
+    """A simulated day without a broker and 5,000 records; then each arrives once, in order, hundreds at a time."""
+    cloud, clock = FakeCloud(answer=away), HandClock()
+    bench = Bench(tmp_path, cloud, clock)
+    rooms = ("bath", "hall", "kitchen", "attic")
+    for number in range(5_000):
+        if number % 5 == 0:
+            clock.now += 86_400 * SECOND // 1_000
+            bench.drain()
+        bench.store.outbox.put(Kind.MOTION, decision(number, rooms[number % 4]), BOOT)
+    assert cloud.attempts <= 1_000 + 4
+    assert cloud.arrived == []
+    cloud.answer = lambda _: None
+    clock.now += LONGEST_WAIT_US
+    bench.drain()
+    for number, room in enumerate(rooms):
+        assert cloud.names(room) == [f"e{one}" for one in range(number, 5_000, 4)]
+    assert len(cloud.arrived) <= 100
+    assert bench.store.flush(PATIENCE_S)
+    assert bench.store.outbox.view.records == 0
+    bench.close()
+
+
+def test_away_it_tries_ever_more_rarely_and_never_twice_in_a_second(tmp_path: Path) -> None:
+    """In an hour without a broker: one message at a time, waits that grow to a minute and differ from each other."""
+    cloud, clock = FakeCloud(answer=away), HandClock()
+    bench = Bench(tmp_path, cloud, clock)
+    for room in ("a", "b", "c", "d", "e", "f"):
+        bench.store.outbox.put(Kind.ERRORS, error(1, room), BOOT)
+    at: list[int] = []
+    for second in range(3_600):
+        clock.now = second * SECOND
+        before = cloud.attempts
+        bench.drain()
+        at += [second] * (cloud.attempts - before)
+    assert at[:5] == [0] * 5  # all that may leave at once did, before anybody knew
+    waits = [later - earlier for earlier, later in pairwise(at[4:])]
+    assert min(waits) >= 1
+    assert min(waits[-20:]) >= 30
+    assert max(waits) <= 61
+    assert len(set(waits[-20:])) > 5
+    bench.close()
+
+
+def test_back_again_it_does_not_wait_out_the_minute(tmp_path: Path) -> None:
+    """Told that the nucleus is back, it tries a second later."""
+    cloud, clock = FakeCloud(answer=away), HandClock()
+    bench = Bench(tmp_path, cloud, clock)
+    bench.store.outbox.put(Kind.ERRORS, error(1), BOOT)
+    bench.live_s(300)
+    cloud.answer = lambda _: None
+    bench.uplink.cloud_is_back()
+    bench.drain()
+    bench.live_s(1)
+    assert cloud.names() == ["e1"]
+    bench.close()
+
+
+def test_a_record_that_fits_nowhere_holds_up_nobody(tmp_path: Path) -> None:
+    """It is set aside and told; those before and behind it arrive."""
+    cloud = FakeCloud()
+    bench = Bench(tmp_path, cloud, HandClock())
+    noise = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(4_000))
+    huge = ErrorRecord.model_construct(
+        gateway_id=GATEWAY,
+        sensor_id="gateway",
+        clock_trusted=True,
+        event_id="huge",
+        timestamp=NOON_MS,
+        fault="player",
+        detail=noise,
+        schema_version=1,
+    )
+    for record in (error(1), huge, error(2)):
+        bench.store.outbox.put(Kind.ERRORS, record, BOOT)
+    bench.drain()
+    assert cloud.names() == ["e1", "e2"]
+    (refused,) = bench.reports
+    assert (refused.topic, refused.number) == (f"sensors/{GATEWAY}/gateway/errors", 1)
+    assert f"does not fit into a message of {MAX_MESSAGE_BYTES}" in refused.why
+    assert bench.store.outbox.view.aside == 1
+    bench.close()
+
+
+def test_one_poisonous_record_is_found_among_many(tmp_path: Path) -> None:
+    """Where a message of several is refused they go one by one; the one that is refused alone is set aside."""
+    cloud, clock = FakeCloud(), HandClock()
+    cloud.answer = lambda message: CloudRefusedError("no") if any(b'"e3"' in one for one in message.lines) else None
+    bench = Bench(tmp_path, cloud, clock)
+    for number in range(6):
+        bench.store.outbox.put(Kind.ERRORS, error(number), BOOT)
+    bench.drain()
+    bench.live_s(12)
+    assert cloud.names() == ["e0", "e1", "e2", "e4", "e5"]
+    assert bench.reports == [Refused(f"sensors/{GATEWAY}/gateway/errors", "no", 1)]
+    bench.close()
+
+
+def test_a_topic_that_is_refused_holds_up_no_other(tmp_path: Path) -> None:
+    """All of its records are set aside at a few a second at least, and wait for the next start; the others arrive."""
+    cloud, clock = FakeCloud(), HandClock()
+    cloud.answer = lambda message: CloudRefusedError("not allowed") if "/motion" in message.topic else None
+    bench = Bench(tmp_path, cloud, clock)
+    for number in range(500):
+        bench.store.outbox.put(Kind.MOTION, decision(number), BOOT)
+        bench.store.outbox.put(Kind.SESSION, session(f"s{number}"), BOOT)
+    bench.live_s(20)
+    assert cloud.names() == [f"s{number}/1" for number in range(500)]
+    assert bench.store.outbox.view[:1] == (0,)
+    assert sum(one.number for one in bench.reports) == bench.store.outbox.view.aside == 500
+    assert cloud.attempts < 40
+    bench.close()
+    cloud.answer = lambda _: None
+    bench = Bench(tmp_path, cloud, clock)  # whoever mended the recipe has started us anew
+    bench.drain()
+    assert cloud.names("bath")[500:] == [f"e{number}" for number in range(500)]
+    bench.close()
+
+
+def test_a_topic_that_was_just_refused_has_its_rest(tmp_path: Path) -> None:
+    """Whatever else comes meanwhile: one refusal a second."""
+    cloud, clock = FakeCloud(), HandClock()
+    cloud.answer = lambda message: CloudRefusedError("not allowed") if "/motion" in message.topic else None
+    bench = Bench(tmp_path, cloud, clock)
+    for number in range(10):
+        bench.store.outbox.put(Kind.MOTION, decision(number), BOOT)
+        bench.store.outbox.put(Kind.ERRORS, error(number), BOOT)
+        bench.drain()
+    assert cloud.names() == [f"e{number}" for number in range(10)]
+    assert cloud.attempts == 10 + 1
+    bench.close()
+
+
+def test_a_newer_word_than_the_one_under_way_follows_it(tmp_path: Path) -> None:
+    """Put while the older one was being sent, it leaves when that is answered, though nothing else comes."""
+    cloud = FakeCloud()
+    bench = Bench(tmp_path, cloud, HandClock())
+    for seq in (1, 2):
+        bench.store.outbox.put(Kind.SESSION, session("s", seq), BOOT)
+        bench.turn()
+    assert len(bench.work) == 1
+    bench.drain()
+    assert cloud.names() == ["s/1", "s/2"]
+    bench.close()
+
+
+def test_a_failure_after_a_success_counts(tmp_path: Path) -> None:
+    """Of three under way one fails, one arrives, one fails: then it is one at a time and a second apart again."""
+    cloud = FakeCloud()
+    bench = Bench(tmp_path, cloud, HandClock())
+    for room in ("a", "b", "c"):
+        bench.store.outbox.put(Kind.ERRORS, error(1, room), BOOT)
+    bench.turn()
+    for number in range(3):
+        cloud.answer = (lambda _: None) if number == 1 else away
+        bench.answer_one()
+        bench.uplink.turn()
+    cloud.answer = lambda _: None
+    bench.turn()
+    assert len(bench.work) == 0
+    bench.live_s(3)
+    assert sorted(cloud.names()) == ["e1", "e1", "e1"]
+    bench.close()
+
+
+def test_what_was_in_a_lost_nucleus_s_memory_goes_first(tmp_path: Path) -> None:
+    """After an IPC loss everything it had acknowledged is sent again, before anything newer."""
+    cloud, clock = FakeCloud(keeps_acknowledged=True), HandClock()
+    bench = Bench(tmp_path, cloud, clock)
+    for number in range(3):
+        bench.store.outbox.put(Kind.ERRORS, error(number), BOOT)
+    bench.drain()
+    cloud.answer = lambda _: CloudGoneError("the nucleus has ended")
+    bench.store.outbox.put(Kind.ERRORS, error(3), BOOT)
+    bench.live_s(5)
+    cloud.answer = lambda _: None
+    bench.live_s(60)
+    assert cloud.names() == ["e0", "e1", "e2", "e0", "e1", "e2", "e3"]
+    bench.close()
+
+
+def test_a_nucleus_that_came_back_unseen_is_sent_everything_again(tmp_path: Path) -> None:
+    """Where no message was under way when it ended, being told that it is back is enough."""
+    cloud = FakeCloud(keeps_acknowledged=True)
+    bench = Bench(tmp_path, cloud, HandClock())
+    bench.store.outbox.put(Kind.ERRORS, error(1), BOOT)
+    bench.drain()
+    bench.uplink.cloud_is_back()
+    bench.drain()
+    assert cloud.names() == ["e1", "e1"]
+    bench.close()
+
+
+def test_a_defect_in_the_adapter_loses_nothing(tmp_path: Path) -> None:
+    """Whatever it raises, the record stays, and the next attempt may do better."""
+    cloud, clock = FakeCloud(), HandClock()
+
+    def break_down(_: Message) -> None:
+        raise KeyError("a defect")
+
+    cloud.answer = break_down
+    bench = Bench(tmp_path, cloud, clock)
+    bench.store.outbox.put(Kind.ERRORS, error(1), BOOT)
+    bench.drain()
+    cloud.answer = lambda _: None
+    bench.live_s(5)
+    assert cloud.names() == ["e1"]
+    bench.close()
+
+
+class Journey(RuleBasedStateMachine):
+    """Records, a cloud that takes, fails and vanishes, a nucleus that forgets, restarts and boots, in any order."""
+
+    @initialize(classic=st.booleans(), trusted=st.booleans())
+    def begin(self, classic: bool, trusted: bool) -> None:
+        """One gateway, on either nucleus."""
+        self.folder = Path(tempfile.mkdtemp())
+        self.clock = HandClock()
+        self.cloud = FakeCloud(keeps_acknowledged=classic)
+        self.boot = 0
+        self.is_trusted = trusted
+        self.put: dict[tuple[str, Kind], list[str]] = {}
+        self.sessions: dict[str, int] = {}
+        self.number = 0
+        self.bench = self._run()
+
+    def _run(self) -> Bench:
+        return Bench(self.folder, self.cloud, self.clock, f"boot-{self.boot}")
+
+    def _stamp(self) -> Stamp:
+        return Stamp(f"boot-{self.boot}", BOOT.offset_us)
+
+    @rule(sensor_id=st.sampled_from(("a", "b", "c", "d", "e", "f")), kind=st.sampled_from((Kind.MOTION, Kind.ERRORS)))
+    def something_happens(self, sensor_id: str, kind: Kind) -> None:
+        """An event's record."""
+        self.number += 1
+        if kind is Kind.MOTION:
+            self.bench.store.outbox.put(kind, decision(self.number, sensor_id), self._stamp())
+        else:
+            record = error(self.number, sensor_id, trusted=self.is_trusted)
+            self.bench.store.outbox.put(kind, record, self._stamp())
+        self.put.setdefault((sensor_id, kind), []).append(f"e{self.number}")
+
+    @rule(name=st.sampled_from(("s1", "s2")))
+    def a_session_changes(self, name: str) -> None:
+        """A newer word on a session."""
+        self.number += 1
+        record = session(name, self.number, "a", trusted=self.is_trusted)
+        self.bench.store.outbox.put(Kind.SESSION, record, self._stamp())
+        self.sessions[name] = self.number
+
+    @rule()
+    def what_can_leave_leaves(self) -> None:
+        """No answer comes yet."""
+        self.bench.turn()
+
+    @precondition(lambda self: self.bench.work)
+    @rule(
+        which=st.integers(0, 4),
+        error=st.sampled_from((None, None, None, CloudNotNowError("offline"), CloudGoneError("gone"))),
+    )
+    def one_is_answered(self, which: int, error: CloudError | None) -> None:
+        """Well or badly, in any order."""
+        self.cloud.answer = lambda _: error
+        self.bench.answer_one(which % len(self.bench.work))
+        self.cloud.answer = lambda _: None
+
+    @rule(seconds=st.sampled_from((1, 2, 60)))
+    def time_passes(self, seconds: int) -> None:
+        """Waits are over."""
+        self.clock.now += seconds * SECOND
+
+    @precondition(lambda self: not self.is_trusted)
+    @rule()
+    def the_clock_is_set(self) -> None:
+        """What was held back may go."""
+        self.is_trusted = True
+        self.bench.store.outbox.trust(self._stamp())
+
+    @rule(boots=st.booleans())
+    def it_starts_anew(self, boots: bool) -> None:
+        """The component alone, or the computer; what a classic nucleus had in memory is lost with it."""
+        self.bench.close()
+        if boots:
+            self.boot += 1
+            self.is_trusted = False
+        if self.cloud.keeps_acknowledged and self.cloud.arrived:
+            lost = len(self.cloud.arrived) // 2
+            del self.cloud.arrived[lost:]
+        self.cloud.is_failing = False
+        self.bench = self._run()
+
+    def teardown(self) -> None:
+        """In the end everything works: each record has arrived, in order of its sensor and kind, and none waits."""
+        try:
+            self.it_starts_anew(boots=True)
+            while self.bench.work:
+                self.bench.answer_one()
+            self.bench.drain()
+            self.bench.live_s(3)
+            for (sensor_id, kind), expected in self.put.items():
+                first = list(dict.fromkeys(self.cloud.names_of(sensor_id, kind)))
+                assert first == expected
+            for name, seq in self.sessions.items():
+                told = [one for one in self.cloud.names_of("a", Kind.SESSION) if one.startswith(f"{name}/")]
+                assert max(int(one.rpartition("/")[2]) for one in told) == seq
+            assert self.bench.store.outbox.view.records == 0
+        finally:
+            self.bench.close()
+            shutil.rmtree(self.folder)
+
+
+Journey.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestJourney = Journey.TestCase
