@@ -10,6 +10,7 @@ from spotty_gateway.engine.events import (
     Failed,
     NotOurs,
     Outcome,
+    OwnVolume,
     Paused,
     Position,
     Started,
@@ -90,6 +91,7 @@ FAILURES = st.builds(
     st.just("it is down"),
     st.sampled_from([0, 0, 30 * SECOND, 7200 * SECOND]),
     st.booleans(),
+    st.none() | st.builds(OwnVolume, st.sampled_from([KITCHEN, HALL]), st.sampled_from([50, 90])),
 )
 STARTS: st.SearchStrategy[Outcome] = st.one_of(
     st.builds(Started, st.sampled_from([KITCHEN, HALL]), CONTEXTS, st.booleans(), PERCENT),

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from spotty_gateway.engine.commands import Effect, Judged, PlayerCommand, SessionFacts
+from spotty_gateway.engine.commands import Effect, Judged, MusicDecided, PlayerCommand, SessionFacts
 from spotty_gateway.engine.events import (
     CallsShort,
     Event,
+    Failed,
     Outcome,
     PauseAsked,
     PlayerAnswered,
@@ -19,6 +20,7 @@ from spotty_gateway.engine.events import (
     Stopping,
     Tick,
 )
+from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.restart import Restart, resume
 from spotty_gateway.engine.rules import SECOND, Device, InputKind, Rules, Target
 from spotty_gateway.engine.state import LONG_AGO, House, Room, new_house
@@ -31,6 +33,11 @@ SPEAKER, OTHER_SPEAKER = Device("Bath", "Speaker", "b1"), Device("Hall", "Speake
 TARGET = Target(SPEAKER, "spotify:playlist:p")
 PLAIN = Rules(hold_off_us=10 * SECOND, vacancy_delay_us=60 * SECOND, warm_up_us=0, target=TARGET)
 STARTED = Started(SPEAKER, TARGET.context_uri, adopted=False, volume_pct=60)
+STARTED_IN_HALL = replace(STARTED, device=OTHER_SPEAKER)
+DOWN = Failed(SilentReason.PLAYER_UNAVAILABLE, "down")
+LONG = replace(PLAIN, vacancy_delay_us=7200 * SECOND)
+SHARED = {"bath": PLAIN, "kitchen": PLAIN}
+APART = {"bath": PLAIN, "hall": replace(PLAIN, target=replace(TARGET, device=OTHER_SPEAKER, transfer_if_busy=True))}
 
 
 @dataclass
@@ -158,3 +165,21 @@ class Stage:
     def room(self, sensor_id: str = "bath") -> Room:
         """A room as it stands."""
         return self.house.rooms[sensor_id]
+
+
+def playing(stage: Stage | None = None) -> Stage:
+    """Somebody is in the bath, and music plays."""
+    stage = stage or Stage()
+    stage.motion(0)
+    stage.answer(1, STARTED)
+    return stage
+
+
+def decided(stage: Stage) -> list[tuple[str, str]]:
+    """What was told about the music."""
+    return [(one.action, str(one.reason)) for one in stage.effects if isinstance(one, MusicDecided)]
+
+
+def told(stage: Stage, kind: type[Effect]) -> int:
+    """How often this was told."""
+    return sum(isinstance(one, kind) for one in stage.effects)

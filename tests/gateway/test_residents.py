@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from spotty_contract.policy import Policy
+from spotty_contract.shadow import Reported
 from spotty_gateway.engine.rules import SECOND, Rules
+from spotty_gateway.policies_on_disk import PoliciesOnDisk
 from spotty_gateway.residents import read_residents
 from spotty_gateway.rules_of import rules_of
 
@@ -103,3 +105,20 @@ def test_one_wrong_pin_does_not_switch_off_the_other_rooms(tmp_path: Path) -> No
     assert "sensors.1.inputs.0.pin: 40 is not allowed" in fault
     assert "list of" not in fault
     assert fault.endswith("only Bath, Hall can be watched before that is mended")
+
+
+def test_a_policy_has_the_cloud_s_version_while_nobody_has_touched_it(folder: Path) -> None:
+    """Changed by hand it is a person's own, version 0; so is a file that the cloud has never sent."""
+    disk = PoliciesOnDisk(folder)
+    for of, text in (
+        ("bath", '{"vacancyDelayS":60}'),
+        ("hall", '{"vacancyDelayS":70}'),
+        ("gateway", json.dumps(WIRING)),
+    ):
+        disk.keep(of, text)
+        disk.answer(of, Reported(7, "applied"), text)
+    assert [one.version for one in rules_in(folder)[0].values()] == [7, 7]
+    assert read_residents(folder).version == 7
+    (folder / "sensor-hall.json").write_text('{"vacancyDelayS": 71}')
+    rules, faults = rules_in(folder)
+    assert ([one.version for one in rules.values()], faults) == ([7, 0], ())

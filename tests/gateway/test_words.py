@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from spotty_gateway.engine.commands import SessionFacts
+from spotty_gateway.engine.commands import MusicDecided, SessionFacts
 from spotty_gateway.engine.reasons import EndedBy, Reason, SilentReason
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.words import WHY_ENDED, WHY_NOT, WHY_SILENT, WHY_TURNED_OUT, tell
@@ -50,3 +50,22 @@ def test_every_reason_has_its_words() -> None:
     assert set(WHY_ENDED) == set(EndedBy)
     assert set(WHY_SILENT) == set(SilentReason)
     assert set(WHY_TURNED_OUT) == {EndedBy.MANUAL_STOP, EndedBy.TAKEN_OVER, EndedBy.FINISHED}
+
+
+@pytest.mark.parametrize(
+    "action, reason, detail, line",
+    [
+        ("trial_started", "asked", "", "Bathroom: music was asked for as a trial and started"),
+        ("trial_refused", "snoozed", "", "Bathroom: no music for a trial: the room is snoozed (snoozed)"),
+        ("trial_failed", "no_device", "it is off", "Bathroom: no music for a trial: it is off (no_device)"),
+        (
+            "trial_failed",
+            "playing_elsewhere",
+            "",
+            "Bathroom: no music for a trial: the account plays somewhere else (playing_elsewhere)",
+        ),
+    ],
+)
+def test_a_trial_is_told_with_its_reason(action: str, reason: str, detail: str, line: str) -> None:
+    """Started, or why not: a rule's words, the player's own, or the account's."""
+    assert list(tell(MusicDecided("bath", "", 0, action, reason, detail), "Bathroom")) == [line]

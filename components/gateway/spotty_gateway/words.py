@@ -79,6 +79,11 @@ def _music(effect: MusicDecided) -> str:
         case "silent":
             because = effect.detail or WHY_SILENT.get(effect.reason, effect.reason)
             return f"no music for now: {because} ({effect.reason})"
+        case "trial_started":
+            return "music was asked for as a trial and started"
+        case "trial_refused" | "trial_failed":
+            because = effect.detail or (WHY_SILENT | WHY_NOT).get(effect.reason, effect.reason)
+            return f"no music for a trial: {because} ({effect.reason})"
         case "muted":
             return f"silent for the rest of this session: {WHY_ENDED.get(effect.reason, effect.reason)}"
         case _:

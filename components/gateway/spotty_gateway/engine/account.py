@@ -57,6 +57,18 @@ def debtor_on(turn: Turn, sensor_id: str, device: Device) -> str | None:
     return None
 
 
+def is_starting_on(turn: Turn, device: Device) -> bool:
+    """Whether a start on this device is under way, wanted still or not: its answer is still to come."""
+    return any(
+        claim.device.is_same_as(device)
+        for room in turn.rooms.values()
+        for claim in (
+            *([room.music.playback.claim] if isinstance(room.music.playback, Starting) else []),
+            *(awaited.claim for awaited in room.music.awaited),
+        )
+    )
+
+
 def must_wait(turn: Turn, sensor_id: str, target: Target, asked_at: int) -> bool:
     """Whether another room has the account and this one may not take it.
 

@@ -1,9 +1,9 @@
-"""What a person asks for directly: pause, resume, snooze, and the button on the wall."""
+"""What a person asks for directly: pause, resume, snooze, volume, and the button on the wall."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from spotty_gateway.engine import debts, music
+from spotty_gateway.engine import debts, music, trials, volumes
 from spotty_gateway.engine.account import owner_on, sharers_on
 from spotty_gateway.engine.quiet_hours import EPOCH, MICROSECOND, to_local
 from spotty_gateway.engine.reasons import EndedBy
@@ -31,6 +31,7 @@ def pause(turn: "Turn", sensor_id: str) -> None:
     room = turn.rooms.get(sensor_id)
     if room is None:
         return
+    trials.call_off(turn, sensor_id)
     if room.session is None:
         debts.wake(turn, sensor_id)
         debts.hurry(turn, sensor_id)
@@ -59,6 +60,7 @@ def _stop_here(turn: "Turn", sensor_id: str) -> None:
         debts.owe_pause(turn, sensor_id, debts.pause_of(turn, playback))
     else:
         debts.wake(turn, sensor_id)
+        debts.hurry(turn, sensor_id)  # a trial may be heard
 
 
 def resume(turn: "Turn", sensor_id: str) -> None:
@@ -87,6 +89,25 @@ def snooze(turn: "Turn", sensor_id: str, until: int) -> None:
         music.mute(turn, sensor_id, EndedBy.MANUAL_STOP)
     else:
         _stop_here(turn, sensor_id)
+
+
+def volume(turn: "Turn", sensor_id: str, volume_pct: int) -> None:
+    """This room's music at this volume, within the cap; a fade on its way ends. Music that is not ours is left alone.
+
+    Where another room has started it on the speaker that both have, both rooms' caps hold.
+    """
+    room = turn.rooms.get(sensor_id)
+    playing = room.music.playback if room is not None else None
+    if room is None or not isinstance(playing, Playing) or playing.hold is Hold.THEIRS:
+        return
+    owner = sensor_id if playing.hold is Hold.OURS else owner_on(turn, sensor_id, playing.claim.device)
+    playing = turn.rooms[owner].music.playback if owner is not None else None
+    if owner is None or not isinstance(playing, Playing) or playing.volume_pct is None:
+        return
+    targets = (room.rules.target, turn.rooms[owner].rules.target)
+    pct = min([volume_pct, *(target.volume_cap_pct for target in targets if target is not None)])
+    turn.put_music(owner, replace(turn.rooms[owner].music, playback=replace(playing, volume_pct=pct, fade=())))
+    volumes.owe_volume(turn, owner, playing.claim, pct, only_if_ours=True)
 
 
 def lift_snooze(turn: "Turn", sensor_id: str) -> None:

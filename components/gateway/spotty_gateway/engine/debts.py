@@ -56,23 +56,25 @@ def await_start(turn: "Turn", sensor_id: str, token: int, claim: "Claim", closed
     turn.save()
 
 
-def asleep(owed: OwedPause | None, claim: "Claim") -> OwedPause:
+def asleep(owed: OwedPause | None, claim: "Claim", own_pct: int | None = None) -> OwedPause:
     """The debt for a start that may have been obeyed, asleep while somebody is there.
 
-    One account plays one thing: if `claim` plays, what was owed before does not, unless both are the same.
+    One account plays one thing: if `claim` plays, what was owed before does not, unless both are the same. `own_pct`
+    is the speaker's volume before that start; one that was owed before is truer.
     """
+    if owed is not None and owed.restore_volume_pct is not None and owed.claim.device.is_same_as(claim.device):
+        own_pct = owed.restore_volume_pct
     if owed is not None and (owed.claim.device, owed.claim.context_uri) == (claim.device, claim.context_uri):
-        return replace(owed, due_at=NEVER, token=0, dormant=True)
-    restore_volume_pct = owed.restore_volume_pct if owed is not None else None
-    return OwedPause(claim, NEVER, dormant=True, restore_volume_pct=restore_volume_pct)
+        return replace(owed, due_at=NEVER, token=0, dormant=True, restore_volume_pct=own_pct)
+    return OwedPause(claim, NEVER, dormant=True, restore_volume_pct=own_pct)
 
 
-def wake(turn: "Turn", sensor_id: str) -> None:
-    """The debt that lay dormant while somebody was there is due again."""
+def wake(turn: "Turn", sensor_id: str, in_us: int = 0) -> None:
+    """The debt that lay dormant while somebody was there is due again, now or in so long."""
     music = turn.rooms[sensor_id].music
     owed = music.owed_pause
     if owed is not None and owed.dormant:
-        turn.put_music(sensor_id, replace(music, owed_pause=replace(owed, due_at=turn.now, dormant=False)))
+        turn.put_music(sensor_id, replace(music, owed_pause=replace(owed, due_at=turn.now + in_us, dormant=False)))
         turn.save()
         pay(turn, sensor_id)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spotty_gateway.engine.reasons import SilentReason
-from spotty_gateway.engine.rules import Device, InputKind, Rules
+from spotty_gateway.engine.rules import Device, InputKind, Rules, Target
 from spotty_gateway.engine.values import record
 
 
@@ -92,6 +92,29 @@ class SnoozeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeAsked:
+    """A person wants this room's music louder or softer."""
+
+    mono: int
+    wall: int
+    trusted: bool
+    sensor_id: str
+    volume_pct: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAsked:
+    """A person wants to hear for a while which speaker this room's is, or what `target` sounds like."""
+
+    mono: int
+    wall: int
+    trusted: bool
+    sensor_id: str
+    target: Target
+    for_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccountForgotten:
     """The account is disconnected, and with it goes what was known of its playlists."""
 
@@ -150,6 +173,8 @@ class Started:
     context_uri: str
     adopted: bool
     volume_pct: int | None
+    detail: str = ""
+    """What a person has to know of it, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +190,14 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnVolume:
+    """The volume that a speaker had before we changed it."""
+
+    device: Device
+    volume_pct: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """It could not be done. `detail` is for a person; `retry_after_us` is the least wait where Spotify named one."""
 
@@ -173,6 +206,8 @@ class Failed:
     retry_after_us: int = 0
     started_anyway: bool = False
     """A start whose request may have been obeyed although no proof came: what plays may be ours."""
+    unrestored: OwnVolume | None = None
+    """What a start has changed before its music was asked for, and could not put back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +255,8 @@ Event = (
     | PauseAsked
     | ResumeAsked
     | SnoozeAsked
+    | VolumeAsked
+    | TrialAsked
     | AccountForgotten
     | PlayerReady
     | CallsShort

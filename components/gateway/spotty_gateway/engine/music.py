@@ -61,17 +61,14 @@ def _ask(turn: "Turn", sensor_id: str, target: "Target", attempt: int) -> None:
     """Send the start. What was still to be paused is ours to go on with, so its debt lies dormant meanwhile."""
     music = turn.rooms[sensor_id].music
     token = turn.next_token()
-    owed, left_at, volume = music.owed_pause, music.left_at, music.owed_volume
+    owed, left_at = music.owed_pause, music.left_at
     goes_on = target.resume_where_left and left_at is not None and left_at.context_uri == target.context_uri
     ours = owed.claim if owed is not None else music.awaited[-1].claim if music.awaited else None
     if owed is not None:
         owed = replace(owed, due_at=NEVER, fade=(), dormant=not owed.token)
-    if target.volume_pct is not None and volume is not None and volume.claim.device.is_same_as(target.device):
-        volume = None  # the start brings the speaker to a volume of its own
     intent = Claim(target.device, target.context_uri, confirmed=False)
     fades = not turn.calls_short
-    music = replace(music, playback=Starting(token, intent, attempt, fades), owed_pause=owed, owed_volume=volume)
-    turn.put_music(sensor_id, music)
+    turn.put_music(sensor_id, replace(music, playback=Starting(token, intent, attempt, fades), owed_pause=owed))
     turn.tell(
         StartMusic(
             sensor_id=sensor_id,

@@ -7,6 +7,7 @@ are due at the same time. `rules_of.py`, outside the engine, makes these from a 
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from enum import StrEnum
+from unicodedata import normalize
 
 SECOND = 1_000_000
 """Microseconds in a second: the unit of every instant and duration in the engine."""
@@ -61,11 +62,18 @@ class Device:
     type: str
     id: str | None = None
 
+    @property
+    def called(self) -> tuple[str, str]:
+        """Name and type as they are compared: a phone may write "ü" as two signs, where a keyboard has one."""
+        return normalize("NFC", self.name).casefold(), normalize("NFC", self.type).casefold()
+
     def is_same_as(self, other: "Device") -> bool:
         """True when both stand for one speaker: by id where both have one that agrees, else by name and type."""
-        return (self.id is not None and self.id == other.id) or (
-            self.name.casefold() == other.name.casefold() and self.type.casefold() == other.type.casefold()
-        )
+        # Twins, two speakers of one name and type, count as one, so a person's play of our context on the twin counts
+        # as ours. Two ids alone tell nothing: one speaker has a new id whenever Spotify likes. Both ids in one list
+        # would, if a speaker that came back with another id did not stay listed under the old one for a while; then
+        # our own music would be left to an empty room. So twins are told apart where one is chosen (`chosen_from`).
+        return (self.id is not None and self.id == other.id) or self.called == other.called
 
 
 @dataclass(frozen=True, slots=True)

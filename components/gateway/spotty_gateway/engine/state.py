@@ -154,6 +154,8 @@ class AwaitedStart:
     token: int
     claim: Claim
     closed: SessionFacts | None = None
+    trial_us: int | None = None
+    """For how long it is to be heard, where it was asked for as a trial."""
 
 
 @dataclass(frozen=True, slots=True)

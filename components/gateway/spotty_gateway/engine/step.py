@@ -4,7 +4,7 @@ At one instant deadlines come first, in their order, then what the event changes
 nothing. Nothing here reads a clock, waits or fails: any event on any state has an answer.
 """
 
-from spotty_gateway.engine import answers, by_hand, places, presence, rooms, sessions
+from spotty_gateway.engine import answers, by_hand, places, presence, rooms, sessions, trials
 from spotty_gateway.engine.commands import Effect, FaultCleared
 from spotty_gateway.engine.deadlines import next_of
 from spotty_gateway.engine.events import (
@@ -20,6 +20,8 @@ from spotty_gateway.engine.events import (
     RoomRemoved,
     SnoozeAsked,
     Stopping,
+    TrialAsked,
+    VolumeAsked,
 )
 from spotty_gateway.engine.presence import NEW_PIR
 from spotty_gateway.engine.reasons import Fault
@@ -119,7 +121,7 @@ def _other(turn: Turn, event: Event) -> None:
             rooms.configure(turn, event)
         case RoomRemoved(sensor_id=sensor_id):
             rooms.remove(turn, sensor_id)
-        case PauseAsked() | ResumeAsked() | SnoozeAsked() | AccountForgotten():
+        case PauseAsked() | ResumeAsked() | SnoozeAsked() | VolumeAsked() | TrialAsked() | AccountForgotten():
             _by_hand(turn, event)
         case PlayerReady():
             rooms.player_ready(turn)
@@ -131,7 +133,9 @@ def _other(turn: Turn, event: Event) -> None:
             turn.look_at_all_deadlines()
 
 
-def _by_hand(turn: Turn, event: PauseAsked | ResumeAsked | SnoozeAsked | AccountForgotten) -> None:
+def _by_hand(
+    turn: Turn, event: PauseAsked | ResumeAsked | SnoozeAsked | VolumeAsked | TrialAsked | AccountForgotten
+) -> None:
     match event:
         case PauseAsked(sensor_id=sensor_id):
             by_hand.pause(turn, sensor_id)
@@ -139,5 +143,9 @@ def _by_hand(turn: Turn, event: PauseAsked | ResumeAsked | SnoozeAsked | Account
             by_hand.resume(turn, sensor_id)
         case SnoozeAsked(sensor_id=sensor_id, until=until):
             by_hand.snooze(turn, sensor_id, until)
+        case VolumeAsked(sensor_id=sensor_id, volume_pct=volume_pct):
+            by_hand.volume(turn, sensor_id, volume_pct)
+        case TrialAsked(sensor_id=sensor_id, target=target, for_us=for_us):
+            trials.ask(turn, sensor_id, target, for_us)
         case AccountForgotten():
             places.forget(turn)

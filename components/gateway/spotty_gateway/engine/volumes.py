@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from spotty_gateway.engine.account import is_starting_on
 from spotty_gateway.engine.commands import SetVolume
 from spotty_gateway.engine.events import Failed, NotOurs, VolumeSet
 from spotty_gateway.engine.fades import take_due, volume_now
@@ -14,6 +15,7 @@ from spotty_gateway.engine.waits import VOLUME_BACKOFF_MAX_US, backoff_us, sprea
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import Claim
     from spotty_gateway.engine.events import PlayerAnswered
+    from spotty_gateway.engine.rules import Device
     from spotty_gateway.engine.turn import Turn
 
 
@@ -25,6 +27,34 @@ def owe_volume(turn: "Turn", sensor_id: str, claim: "Claim", volume_pct: int, *,
     pay_volume(turn, sensor_id)
 
 
+def wake_on(turn: "Turn", device: "Device") -> None:
+    """The start is answered: what slept beside it is due again."""
+    for sensor_id in _owing_to(turn, device):
+        owed = turn.rooms[sensor_id].music.owed_volume
+        if owed is not None and owed.due_at >= NEVER:
+            hurry(turn, sensor_id)
+
+
+def take_own(turn: "Turn", device: "Device") -> int | None:
+    """The volume of its own that is still owed to this device, if any: owed from now on by whoever asks."""
+    own_pct = None
+    for sensor_id in _owing_to(turn, device):
+        music = turn.rooms[sensor_id].music
+        turn.put_music(sensor_id, replace(music, owed_volume=None))
+        turn.save()
+        if music.owed_volume is not None and not music.owed_volume.only_if_ours:
+            own_pct = music.owed_volume.volume_pct
+    return own_pct
+
+
+def _owing_to(turn: "Turn", device: "Device") -> list[str]:
+    return [
+        sensor_id
+        for sensor_id, room in turn.rooms.items()
+        if room.music.owed_volume is not None and room.music.owed_volume.claim.device.is_same_as(device)
+    ]
+
+
 def pay_volume(turn: "Turn", sensor_id: str) -> None:
     """Ask for the volume that is owed, if it is due."""
     music = turn.rooms[sensor_id].music
@@ -32,6 +62,9 @@ def pay_volume(turn: "Turn", sensor_id: str) -> None:
     if owed is None or owed.due_at > turn.now:
         return
     if turn.catching_up:
+        turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, due_at=NEVER)))
+        return
+    if is_starting_on(turn, owed.claim.device):  # its answer wakes this debt, or takes it over
         turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, due_at=NEVER)))
         return
     token = turn.next_token()

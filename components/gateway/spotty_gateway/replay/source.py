@@ -35,22 +35,29 @@ class Outcome:
 
 
 def replay(
-    source: str, every_rules: list[Rules], *, skip_bad_lines: bool, progress: Progress, sensor: str | None = None
+    source: str,
+    every_rules: list[Rules],
+    *,
+    skip_bad_lines: bool,
+    progress: Progress,
+    sensor: str | None = None,
+    since: int = 0,
 ) -> Outcome:
     """Walk the log at `source` (a path, or "-" for standard input) through each of the rules.
 
-    `sensor` chooses one of a gateway's ring, and may be left out where there is only one. Raises BadLogError if the
-    log cannot be read. A log in order is never held in memory; one that is not is read a second time and sorted stably.
+    `sensor` chooses one of a gateway's ring, and may be left out where there is only one. What was before the UTC
+    instant `since`, in microseconds, is left out. Raises BadLogError if the log cannot be read. A log in order is never
+    held in memory; one that is not is read a second time and sorted stably.
     """
     with _opened(source, sensor, progress, skip_bad_lines=skip_bad_lines) as read:
         tally = Tally()
         try:
             with closing(read(tally)) as edges:
-                verdicts = _judge(_in_order(edges), every_rules)
+                verdicts = _judge(_in_order(_from(since, edges)), every_rules)
         except _OutOfOrderError:
             tally = Tally()
             with closing(read(tally)) as edges:
-                unsorted = list(edges)
+                unsorted = list(_from(since, edges))
             verdicts = _judge(sorted(unsorted, key=lambda edge: edge.at), every_rules)
             return Outcome(verdicts, [_disorder(unsorted), *_skipped(tally)])
     return Outcome(verdicts, _skipped(tally))
@@ -67,6 +74,10 @@ def _judge(edges: Iterable[Edge], every_rules: list[Rules]) -> list[Verdict]:
             for judge in judges:
                 judge.see(edge)
     return [judge.finish() for judge in judges]
+
+
+def _from(since: int, edges: Iterable[Edge]) -> Iterable[Edge]:
+    return (edge for edge in edges if edge.at >= since) if since else edges
 
 
 def _in_order(edges: Iterable[Edge]) -> Iterator[Edge]:
