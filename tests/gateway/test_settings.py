@@ -123,7 +123,18 @@ def test_the_recipe_s_settings_are_ours() -> None:
     assert settings == Settings(data_dir=WORK / "data")
 
 
-@pytest.mark.parametrize("name, value", [("onStop", "paws"), ("spotifyCallsADay", "many"), ("uplink", ["outbox"])])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("onStop", "paws"),
+        ("spotifyCallsADay", "many"),
+        ("uplink", ["outbox"]),
+        ("streamName", "a/b"),
+        ("streamName", ""),
+        ("streamKinesis", "arn:aws:kinesis"),
+        ("streamPort", "0"),
+    ],
+)
 def test_a_bad_value_leaves_what_was_good(name: str, value: object) -> None:
     """One line that names it; the last good value stays, the default where there was none."""
     default, faults = read_configuration({name: value}, WORK)

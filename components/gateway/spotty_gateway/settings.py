@@ -45,6 +45,12 @@ class Settings(BaseModel):
     telemetry_level: Literal["sessions", "decisions"] = "sessions"
     """Whether single motions, counted and refused, leave the house too."""
     uplink: Literal["outbox", "stream_manager"] = "outbox"
+    stream_name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_ ,.-]{1,255}$")] = "SpottyPottySense"
+    """For `stream_manager` only, like the next two: the stream that records are appended to."""
+    stream_kinesis: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{0,128}$")] = ""
+    """The Kinesis stream it goes to, if it is we who make it."""
+    stream_port: Annotated[int, Field(ge=1, le=65_535)] = 8_088
+    """Stream Manager's, on this computer."""
     nucleus: Literal["auto", "lite", "classic"] = "auto"
 
     @property
