@@ -91,9 +91,22 @@ def _choose_python(tags: list[str]) -> tuple[str, str]:
 
 
 def _build(bundle: zipfile.ZipFile, venv: Path, python: str, wheels: dict[str, str]) -> None:
-    """Make the environment anew, whatever an earlier try has left; `complete` comes last, when all is on disk."""
-    shutil.rmtree(venv, ignore_errors=True)
+    """Make the environment anew, whatever earlier tries have left; `complete` comes last, when all is on disk.
+
+    What fails leaves nothing: on a full card it would be in the way of the version that still runs.
+    """
     venv.parent.mkdir(parents=True, exist_ok=True)
+    for path in venv.parent.iterdir():
+        if path == venv or not (path / "complete").is_file():
+            _remove(path)
+    try:
+        _fill(bundle, venv, python, wheels)
+    except BaseException:
+        _remove(venv)
+        raise
+
+
+def _fill(bundle: zipfile.ZipFile, venv: Path, python: str, wheels: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="unpacked-", dir=venv.parent) as unpacked:
         for name in wheels:
             bundle.extract(name, unpacked)
@@ -140,10 +153,17 @@ def _forget_old(work: Path, venv: Path) -> None:
     kept = [path for path in there if (path / "complete").is_file()][:KEPT]
     for path in there:
         if path not in kept:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
     for link in work.glob("venv-*"):
         if link.is_symlink() and not link.exists():
             link.unlink()
+
+
+def _remove(venv: Path) -> None:
+    """Without `complete` first: if power is lost meanwhile, half an environment must not seem a whole one."""
+    with contextlib.suppress(OSError):
+        (venv / "complete").unlink(missing_ok=True)
+    shutil.rmtree(venv, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -54,6 +54,8 @@ class AnyHouse(RuleBasedStateMachine):
     def report(self, sensor_id: str, which: int, active: bool, initial: bool, gap: int) -> None:
         """An input reports."""
         input_id, kind = INPUTS[sensor_id][which % len(INPUTS[sensor_id])]
+        if kind is InputKind.BUTTON and not active:  # a press may ask for music again, as `ResumeAsked` does
+            self.muted.discard(self.session_id(sensor_id) or "")
         self.happens(
             events.Report(*self.after(gap), sensor_id, input_id, active, initial and kind is not InputKind.BUTTON)
         )

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from tests.engine.stage import NOON, PLAIN, STARTED, Stage
+from tests.engine.stage import NOON, PLAIN, STARTED, Stage, decided
 
 from spotty_gateway.engine.commands import PauseMusic, StartMusic
-from spotty_gateway.engine.events import Paused
+from spotty_gateway.engine.events import Outcome, Paused
 from spotty_gateway.engine.restart import Restart, begin, is_decidable, rejoin, resume
 from spotty_gateway.engine.rules import SECOND, InputKind, Rules
 from spotty_gateway.engine.state import House, Muted, Playing
@@ -18,13 +18,22 @@ LONG = replace(PLAIN, vacancy_delay_us=600 * SECOND)
 class Booted(Stage):
     """Music plays in the bath since second 0; the power goes at 20 and is back `gap_s` later with an unknown clock."""
 
-    def __init__(self, gap_s: float, rules: Rules = LONG, *, snoozed: bool = False, door: bool = False) -> None:
+    def __init__(
+        self,
+        gap_s: float,
+        rules: Rules = LONG,
+        *,
+        snoozed: bool = False,
+        door: bool = False,
+        answer: Outcome | None = STARTED,
+    ) -> None:
         """Go through all that, and live with the house of `begin`."""
         super().__init__({"bath": rules}, kinds=(("pir", InputKind.PIR), ("door", InputKind.CONTACT)))
         if door:
             self.level(-100, "door", False)
         self.motion(0)
-        self.answer(1, STARTED)
+        if answer is not None:
+            self.answer(1, answer)
         self.until(20)
         if snoozed:
             self.snooze(20, 5000)
@@ -95,6 +104,16 @@ def test_an_unknown_gap_closes_at_the_snapshot() -> None:
     assert stage.asked() == ["PauseMusic"]
     stage.offset = stage.before
     assert stage.ends() == [(0, 20, "timeout")]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("gap_s", [60, 3000])
+def test_a_start_lost_with_the_power_is_told_once(gap_s: float, trusted: bool) -> None:
+    """Whether its session goes on or is over: a person reads why there was no music in it."""
+    stage = Booted(gap_s, replace(LONG, start_retry_us=0), answer=None)
+    stage.wait_is_over(100, trusted=trusted)
+    stage.until(2000)
+    assert decided(stage).count(("silent", "player_unavailable")) == 1
 
 
 @pytest.mark.parametrize("trusted", [True, False])

@@ -5,7 +5,7 @@ import pytest
 from tests.engine.stage import DOWN, PLAIN, STARTED, TARGET, Stage, decided, playing, told
 
 from spotty_gateway.engine.commands import FaultCleared, FaultRaised, StartMusic
-from spotty_gateway.engine.events import Declined, Failed, NotOurs, Outcome, Paused, Superseded, VolumeSet
+from spotty_gateway.engine.events import Failed, NotOurs, Outcome, Paused, Superseded, VolumeSet
 from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import SECOND
 
@@ -69,8 +69,24 @@ def test_who_refuses_a_pause_is_asked_less_and_less(reason: SilentReason) -> Non
     waits = [later - one for one, later in pairwise(asked_at)]
     assert waits[:13] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
     assert raised_after == [60 + 63]
-    stage.answer(8000, Paused(None))
+    stage.until(9000)
+    stage.answer(9000, Paused(None))
     assert told(stage, FaultCleared) == 1
+
+
+def test_one_refusal_after_an_outage_is_no_long_series() -> None:
+    """However often Spotify was away before: the first refusal is asked again as soon as any other failure would be."""
+    stage = playing()
+    at_s, asked = 60, 0
+    while asked < 12:
+        stage.until(at_s)
+        if stage.asked().count("PauseMusic") > asked:
+            asked += 1
+            stage.answer(at_s, DOWN if asked < 12 else Failed(SilentReason.DEVICE_REFUSES, "a whim"))
+        at_s += 1
+    stage.until(at_s + 60)
+    assert stage.asked().count("PauseMusic") == 13
+    assert told(stage, FaultRaised) == 0
 
 
 @pytest.mark.parametrize("outcome", [Superseded(), VolumeSet(), STARTED])

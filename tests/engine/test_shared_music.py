@@ -8,6 +8,7 @@ from tests.engine.stage import (
     OTHER_SPEAKER,
     PLAIN,
     SHARED,
+    SPEAKER,
     STARTED,
     STARTED_IN_HALL,
     TARGET,
@@ -16,8 +17,9 @@ from tests.engine.stage import (
     playing,
 )
 
-from spotty_gateway.engine.commands import SessionFacts
+from spotty_gateway.engine.commands import SessionFacts, StartMusic
 from spotty_gateway.engine.events import NotOurs, Paused
+from spotty_gateway.engine.rules import SECOND, Rules
 
 
 def test_rooms_with_one_speaker_share_and_hand_over() -> None:

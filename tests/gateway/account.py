@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from spotty_sandbox.spotify import ManualClock, SpotifySimulator, SpotifyWorld, 
 
 CLIENT_ID = "spottypottysense"
 BATHROOM, KITCHEN = "Bathroom", "Kitchen"
+OURS, THEIRS = "Steam and Soap", "Washing Up"
 
 
 @dataclass
@@ -118,6 +119,11 @@ def a_household(folder: Path, gate: Gate | None = None) -> Household:
         wait=lambda seconds: clock.advance_ms(round(seconds * 1000)),
     )
     return Household(simulator, clock, tokens, player)
+
+
+def known(home: Household, target: Target) -> Target:
+    """The bathroom's music, with the id that Spotify gives its speaker today."""
+    return replace(target, device=home.device(BATHROOM))
 
 
 def grant(simulator: SpotifySimulator, clock: ManualClock, path: Path, **changes: object) -> dict[str, Any]:

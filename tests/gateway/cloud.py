@@ -15,6 +15,7 @@ from tests.gateway.store.workbench import PATIENCE_S, unheard
 
 from spotty_contract.messages import MAX_MESSAGE_BYTES, decode_batch, read_record
 from spotty_contract.topics import Kind, SensorTopic, read_topic
+from spotty_gateway.cloud_way import LITE_UNANSWERED
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.errors import CloudError, CloudNotNowError, CloudRefusedError
 from spotty_gateway.ports import Fate, HandOver, Refused
@@ -135,6 +136,7 @@ class Bench:
             cloud,
             clock,
             self.reports.append,
+            unproven=0 if cloud.keeps_acknowledged else LITE_UNANSWERED,
             chance=random.Random(7),  # noqa: S311 - the same every time
             begin=self._begin,
         )

@@ -1,8 +1,10 @@
 """Real sockets on both sides; the servers do what servers on the way to Spotify do."""
 
+import gzip
 import select
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ import requests
 from tests.gateway.account import CLIENT_ID, Household, a_household
 from tests.gateway.wire import CERTIFICATE, Listener, answer, drip, relay_to
 
-from spotty_gateway.connection import FIRST_WAIT_S, LASTS_S, LONGEST_WAIT_S, Backoff, Connection, OpenGate
+from spotty_gateway.connection import FIRST_WAIT_S, LASTS_S, LONGEST_WAIT_S, MOST_BYTES, Backoff, Connection, OpenGate
 from spotty_gateway.errors import PlayerError, PlayerLimitError, PlayerUnavailableError
 from spotty_gateway.names import Address, Names
 from spotty_gateway.sockets import Limit
@@ -465,6 +467,75 @@ def test_a_limit_closes_the_gate(
     with pytest.raises(PlayerUnavailableError):
         guarded.player.pause(None) if do == "pause" else guarded.player.look()
     assert gate.closed == [closed]
+
+
+@pytest.mark.parametrize("do", ["look", "pause", "token"])
+@pytest.mark.parametrize("status", [200, 403, 404, 500, 503])
+def test_a_wait_is_a_wait_whatever_it_comes_with(guarded: Household, gate: Gatekeeper, status: int, do: str) -> None:
+    """Spotify is in trouble and names a wait: it holds for every request, not only for the room that met it."""
+    pattern = "* *"
+    if do == "token":
+        guarded.clock.advance_ms(3_600_000)
+        pattern = "POST /api/token"
+    said = Answer(status, b"<html>", {"retry-after": "77", "content-type": "text/html"})
+    guarded.simulator.inject(Fault("busy", pattern, times=None, answer=said))
+    with pytest.raises(PlayerError):
+        guarded.player.pause(None) if do == "pause" else guarded.player.look()
+    assert set(gate.closed) == {(77.0, False)}
+
+
+def test_trouble_without_a_wait_leaves_the_gate_open(guarded: Household, gate: Gatekeeper) -> None:
+    """A 503 that names none is a matter of the one who asked."""
+    guarded.simulator.inject(refused("* *", 503, "no"))
+    with pytest.raises(PlayerUnavailableError):
+        guarded.player.look()
+    assert gate.closed == []
+
+
+# Bodies of any size
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_no_body_is_read_whole_that_is_too_long(gate: Gatekeeper, coding: str) -> None:
+    """A megabyte is more than any answer: what is longer, or unpacks to more, is not read, and the next question is."""
+    plain = b" " * (2 * MOST_BYTES)
+    body = gzip.compress(plain) if coding == "gzip" else plain
+    with scripted(answer(200, body, f"Content-Encoding: {coding}"), answer()) as server:
+        connection = Connection(server.url, gate)
+        with pytest.raises(PlayerUnavailableError, match="too long") as raised:
+            connection.session.get(server.url)
+        assert raised.value.maybe_obeyed
+        assert connection.session.get(server.url).status_code == 204
+        connection.close()
+
+
+def test_a_bomb_is_not_unpacked(gate: Gatekeeper) -> None:
+    """A body that unpacks to a thousand times its size costs the memory of what is read of it."""
+    bomb = gzip.compress(b" " * (100 << 20))
+    with scripted(answer(200, bomb, "Content-Encoding: gzip")) as server:
+        connection = Connection(server.url, gate)
+        tracemalloc.start()
+        try:
+            with pytest.raises(PlayerUnavailableError):
+                connection.session.get(server.url)
+            most_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            connection.close()
+        assert most_bytes < 8 << 20
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_body_that_is_not_too_long_arrives_whole(gate: Gatekeeper, coding: str) -> None:
+    """To the last byte, and the connection is kept."""
+    plain = b"[" + b"1," * (MOST_BYTES // 2 - 1) + b"]"
+    body = gzip.compress(plain) if coding == "gzip" else plain
+    with scripted(*[answer(200, body, f"Content-Encoding: {coding}")] * 2) as server:
+        connection = Connection(server.url, gate)
+        for _ in range(2):
+            assert connection.session.get(server.url).content == plain
+        connection.close()
+        assert server.connections == 1
 
 
 def test_a_used_up_quota_is_said(home: Household) -> None:

@@ -51,7 +51,7 @@ def settings_of(pi: Pi) -> str:
 
 def choose(pi: Pi, *more: str) -> tuple[int, str]:
     """Choose the bathroom's speaker: the exit code, and what was said."""
-    done = pi.spotty("devices", "--settings", settings_of(pi), "--for", "bath", *more)
+    done = pi.typed("devices", "--settings", settings_of(pi), "--for", "bath", *more)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -83,7 +83,7 @@ def test_what_can_play_is_listed_whether_a_gateway_runs_or_not(pi: Pi) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, TABLE, "")
     assert calls(pi) == ["/v1/me/player/devices"]
     component = pi.run()
-    assert pi.spotty("devices").stdout == TABLE
+    assert pi.typed("devices").stdout == TABLE
     assert calls(pi) == ["/v1/me/player/devices"]
     component.end(signal.SIGTERM)
 
@@ -91,7 +91,7 @@ def test_what_can_play_is_listed_whether_a_gateway_runs_or_not(pi: Pi) -> None:
 def test_programs_read_json(pi: Pi) -> None:
     """Every device with what can be done with it, every room with its speaker and what is wrong with it."""
     pi.simulator.call(lambda world: world.hand().unplug(world.device("Bathroom")))
-    found = json.loads(pi.spotty("devices", "--settings", settings_of(pi), "--json").stdout)
+    found = json.loads(pi.typed("devices", "--settings", settings_of(pi), "--json").stdout)
     television = next(one for one in found["devices"] if one["name"] == "TV")
     assert (television["type"], television["isRestricted"], television["isActive"]) == ("TV", True, False)
     assert {one["name"]: one["volumePct"] for one in found["devices"]}["Pixel"] is None
@@ -103,14 +103,14 @@ def test_programs_read_json(pi: Pi) -> None:
 def test_calls_made_without_a_gateway_are_counted_and_a_wait_is_kept(pi: Pi) -> None:
     """Spotify asks for a minute: the next command asks nothing, and neither does a gateway that is started then."""
     pi.simulator.inject(rate_limited(60))
-    first = pi.spotty("devices", "--settings", settings_of(pi))
+    first = pi.typed("devices", "--settings", settings_of(pi))
     assert (first.returncode, first.stderr.count("\n")) == (1, 1)
     calls(pi)
-    again = pi.spotty("devices", "--settings", settings_of(pi))
+    again = pi.typed("devices", "--settings", settings_of(pi))
     assert again.returncode == 1
     assert again.stderr.startswith("spotty devices: Spotify asked us to wait: no request for ")
     component = pi.run()
-    assert pi.spotty("devices").returncode == 1
+    assert pi.typed("devices").returncode == 1
     assert calls(pi) == []
     component.end(signal.SIGTERM)
 
@@ -124,19 +124,19 @@ def test_the_calls_kept_for_stopping_music_are_not_spent_on_a_list(pi: Pi) -> No
     store.start()
     store.save_account(account_memory.AccountMemory(used), urgent=True)
     assert store.close()
-    assert pi.spotty("devices", "--settings", settings_of(pi)).returncode == 0
-    done = pi.spotty("devices", "--settings", settings_of(pi))
+    assert pi.typed("devices", "--settings", settings_of(pi)).returncode == 0
+    done = pi.typed("devices", "--settings", settings_of(pi))
     assert done.returncode == 1
     assert done.stderr.startswith("spotty devices: 70 of 100 calls to Spotify have been made in 24 h; the rest is kept")
 
 
 def test_without_gateway_and_settings_it_says_what_it_needs(pi: Pi) -> None:
     """Only the folder is known, and nobody runs there: one line, exit code 1; no folder at all: exit code 2."""
-    done = pi.spotty("devices")
+    done = pi.typed("devices")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "name its settings with --settings" in done.stderr
-    assert pi.spotty("devices", "--settings", "nowhere.json").returncode == 2
-    assert pi.spotty("devices", "--for", "bath").stderr == (
+    assert pi.typed("devices", "--settings", "nowhere.json").returncode == 2
+    assert pi.typed("devices", "--for", "bath").stderr == (
         "spotty devices: --for and --device belong together: name the room's sensor and its speaker\n"
     )
 
@@ -175,7 +175,7 @@ def test_what_cannot_be_chosen_is_refused_with_the_cure(pi: Pi) -> None:
 
 def test_an_unknown_sensor_is_refused_before_spotify_is_asked(pi: Pi) -> None:
     """The known ones are named."""
-    done = pi.spotty("devices", "--settings", settings_of(pi), "--for", "cellar", "--device", "Kitchen")
+    done = pi.typed("devices", "--settings", settings_of(pi), "--for", "cellar", "--device", "Kitchen")
     assert (done.returncode, done.stderr) == (
         2,
         "spotty devices: there is no sensor 'cellar'; there are: bath\n",
@@ -205,6 +205,8 @@ def test_one_name_for_several_things_needs_the_type() -> None:
         choice([seen("Hall"), seen("Hall")], "Hall", None)
     twins = [seen("Hall"), seen("Hall", active=True)]
     assert choice(twins, "Hall", None) is twins[1]
+    composed = seen("K\u00fcche")
+    assert choice([composed], "Ku\u0308che", "speaker") is composed
 
 
 def test_what_the_speaker_cannot_do_is_said_when_it_is_chosen() -> None:
@@ -268,7 +270,7 @@ def played_and_left(pi: Pi) -> Component:
     component = pi.run()
     component.motion()
     component.wait_for("music started")
-    pi.spotty("pause", "bath")
+    pi.typed("pause", "bath")
     component.wait_for("music stopped")
     return component
 
@@ -294,7 +296,7 @@ def test_logout_forgets_on_disk_where_no_gateway_runs(pi: Pi) -> None:
     before = resting(pi)
     assert before[0] == ["Bathroom"]
     assert before[1] != [None]
-    assert pi.spotty("logout", "--settings", settings_of(pi)).returncode == 0
+    assert pi.typed("logout", "--settings", settings_of(pi)).returncode == 0
     assert resting(pi) == ([], [None], before[2])
 
 
@@ -304,7 +306,7 @@ def test_logout_says_where_music_could_not_be_stopped(pi: Pi) -> None:
     component.motion()
     component.wait_for("music started")
     pi.simulator.inject(Fault("down", "PUT */pause", ending="reset"))
-    done = pi.spotty("logout", "--settings", settings_of(pi))
+    done = pi.typed("logout", "--settings", settings_of(pi))
     assert done.returncode == 0
     assert "Music could not be stopped in Bathroom: stop it there by hand" in done.stdout
     assert not (pi.folder / "tokens.json").exists()

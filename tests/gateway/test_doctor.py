@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -30,7 +31,7 @@ from spotty_gateway.doctor.finding import Finding, Level, as_json, ok, warning, 
 from spotty_gateway.doctor.wires import PinTrouble
 from spotty_gateway.engine.rules import Device
 from spotty_gateway.ports import SeenDevice
-from spotty_gateway.store import unsound
+from spotty_gateway.store import Store, unsound
 from spotty_hardware.inputs import InputKind, InputSpec
 from spotty_sandbox.spotify import Fault, json_answer, rate_limited, text_answer
 
@@ -303,7 +304,7 @@ def pi(tmp_path: Path) -> Iterator[Pi]:
 
 def doctor(pi: Pi, *more: str) -> dict[str, tuple[str, str]]:
     """Level and fact of each check, by name; the last finding of a check counts."""
-    done = pi.spotty("doctor", "--settings", str(pi.folder / "settings.json"), "--json", *more)
+    done = pi.typed("doctor", "--settings", str(pi.folder / "settings.json"), "--json", *more)
     assert done.stderr == ""
     found = json.loads(done.stdout)
     assert done.returncode == {"ok": 0, "warning": 1, "fault": 2}[found["level"]]
@@ -327,14 +328,65 @@ def test_a_gateway_that_runs_is_asked(pi: Pi) -> None:
 
 def test_a_gateway_that_does_not_run_is_examined_from_outside(pi: Pi) -> None:
     """Its pins are tried, its guard is read, its account is asked, and the next run knows of the call."""
+    kept_by_a_gateway(pi.folder)
     found = doctor(pi)
     assert {check for check, (level, _) in found.items() if level != "ok"} == {"gateway", "pins"}
     assert found["room bath"] == ("ok", "Bathroom is there")
     assert doctor(pi)["guard"][1] in {"open; 1 of 2000 calls in 24 h", "open; 2 of 2000 calls in 24 h"}
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("was", ["empty", "damaged", "torn", "foreign", "of before"])
+def test_what_cannot_count_a_call_is_left_as_it_is(pi: Pi, was: str) -> None:
+    """No file is made, moved or written, nobody's lock is taken, and Spotify is not asked what can play."""
+    state = pi.folder / "state.db"
+    if was == "damaged":
+        state.write_bytes(b"no database at all, but long enough to be read as one" * 20)
+    elif was == "torn":
+        kept_by_a_gateway(pi.folder)
+        state.write_bytes(state.read_bytes()[:4096] + b"\xff" * 8192)
+    elif was == "foreign":
+        with closing(sqlite3.connect(state)) as connection, connection:
+            connection.execute("CREATE TABLE other (text TEXT)")
+    elif was == "of before":
+        kept_by_a_gateway(pi.folder)
+        with closing(sqlite3.connect(state)) as connection, connection:
+            connection.execute("DROP TABLE account")
+            connection.execute("PRAGMA journal_mode = DELETE")
+    before = contents(pi.folder)
+    found = doctor(pi)
+    assert contents(pi.folder) == before
+    assert found["guard"][0] == ("ok" if was == "empty" else "warning")
+    assert found["devices"][0] == "warning"
+    assert "could not be counted" in found["devices"][1]
+    assert [one.path for one in pi.simulator.requests()] == ["/v1/"]
+
+
+def kept_by_a_gateway(folder: Path) -> None:
+    """The databases of one that has run and ended."""
+    store = Store(folder)
+    store.load()
+    store.start()
+    assert store.close()
+
+
+def test_a_sound_store_is_not_touched_by_a_look(pi: Pi) -> None:
+    """Without settings no call is made: what a gateway has left is byte for byte what it was, without a log beside."""
+    kept_by_a_gateway(pi.folder)
+    before = contents(pi.folder)
+    done = pi.typed("doctor", "--json")
+    found = {one["check"]: one["fact"] for one in json.loads(done.stdout)["findings"]}
+    assert found["guard"] == "open; 0 of 2000 calls in 24 h"
+    assert contents(pi.folder) == before
+
+
 def test_a_closed_guard_is_not_disturbed(pi: Pi) -> None:
     """Spotify has asked for an hour: told with its end, and no request with a token leaves."""
+    kept_by_a_gateway(pi.folder)
     pi.simulator.inject(rate_limited(3600, "GET /v1/me/player/devices"))
     doctor(pi)
     pi.simulator.forget_requests()
@@ -347,6 +399,7 @@ def test_a_closed_guard_is_not_disturbed(pi: Pi) -> None:
 
 def test_without_network_every_check_answers(pi: Pi) -> None:
     """Nobody listens at Spotify's address: three checks say so, the others are as ever."""
+    kept_by_a_gateway(pi.folder)
     pi.settings({"spotifyApiUrl": f"http://127.0.0.1:{free_port()}"})
     found = doctor(pi)
     assert list(found) == [*CHECKS.split(), "devices"]
@@ -356,6 +409,7 @@ def test_without_network_every_check_answers(pi: Pi) -> None:
 
 def test_a_house_in_disorder_is_told(pi: Pi) -> None:
     """A pin used twice, tokens for all to read, no speaker, a dead nucleus: each its own finding, exit code 2."""
+    kept_by_a_gateway(pi.folder)
     (pi.folder / "tokens.json").chmod(0o644)
     (pi.folder / "policies" / "sensor-bath.json").write_text("{}")
     found = doctor(pi)
@@ -369,19 +423,20 @@ def test_a_house_in_disorder_is_told(pi: Pi) -> None:
 def test_nothing_secret_is_said(pi: Pi) -> None:
     """No token, in no spelling, in either shape of the report."""
     tokens = json.loads((pi.folder / "tokens.json").read_text())
-    said = [pi.spotty("doctor", "--settings", str(pi.folder / "settings.json"), *more) for more in ((), ("--json",))]
+    said = [pi.typed("doctor", "--settings", str(pi.folder / "settings.json"), *more) for more in ((), ("--json",))]
     text = "".join(one.stdout + one.stderr for one in said)
     assert leaks(text, [tokens["access_token"], tokens["refresh_token"]]) == []
 
 
 def test_what_cannot_be_examined_is_one_line(pi: Pi) -> None:
     """No such settings: exit code 2, one line."""
-    done = pi.spotty("doctor", "--settings", "nowhere.json")
+    done = pi.typed("doctor", "--settings", "nowhere.json")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 def test_colours_and_progress_are_for_terminals(pi: Pi) -> None:
     """On a terminal levels are coloured and what is waited for is shown; in a pipe there is plain text only."""
+    kept_by_a_gateway(pi.folder)
     command = [sys.executable, "-m", "spotty_gateway", "doctor", "--settings", str(pi.folder / "settings.json")]
     ours, theirs = pty.openpty()
     with subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL) as process:

@@ -18,9 +18,9 @@ from spotty_gateway.engine.events import (
     Superseded,
 )
 from spotty_gateway.engine.rules import SECOND, Device, Repeat, Target
-from spotty_gateway.errors import PlayerRefusedError
+from spotty_gateway.errors import PlayerRefusedError, PlayerUnavailableError
 from spotty_gateway.executor import Executor, supersedes
-from spotty_gateway.guard import Guard, Purpose
+from spotty_gateway.guard import Guard, GuardView, Purpose
 from spotty_gateway.performer import BUDGET_S
 from spotty_gateway.ports import Look, Readiness, SeenDevice
 
@@ -140,6 +140,11 @@ class Desk:
         self.clock.now += round(seconds * SECOND)
         self.executor.look_at_clock()
 
+    def looked(self) -> GuardView:
+        """How the guard stands, once the executor has looked at it too: it gets ready after that."""
+        self.await_readiness()
+        return self.guard.view()
+
     def asked(self) -> object:
         """The player's thread has done all that it had to do; what it answers between two commands."""
         return self.executor.ask(lambda _: None, PATIENCE_S)
@@ -255,6 +260,66 @@ def test_closing_what_was_never_started_is_no_fault() -> None:
     made.executor.put(pause(1))
 
 
+# The end of the thread.
+
+
+def test_the_end_of_the_player_s_thread_is_noticed(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever ends it: it is told, the gateway gives up, and who has asked something is answered."""
+    given_up: SimpleQueue[None] = SimpleQueue()
+    asking = threading.Event()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, PlayerAnswered):
+            asking.wait(PATIENCE_S)
+            raise ZeroDivisionError
+
+    executor = Executor(desk.player, desk.clock, hear, desk.guard, give_up=lambda: given_up.put(None))
+    executor.start()
+    desk.player.may_go_on.release(1000)
+    executor.put(pause(1))
+    assert desk.player.looked.acquire(timeout=PATIENCE_S)
+    refusals: SimpleQueue[str] = SimpleQueue()
+
+    def ask() -> None:
+        with pytest.raises(PlayerUnavailableError) as refused:
+            executor.ask(lambda _: None, 10 * PATIENCE_S)
+        refusals.put(str(refused.value))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    asking.set()
+    given_up.get(timeout=PATIENCE_S)
+    assert "stop" in refusals.get(timeout=PATIENCE_S)
+    asker.join(PATIENCE_S)
+    ask()
+    assert "stop" in refusals.get(timeout=PATIENCE_S)
+    assert executor.close(PATIENCE_S)
+    assert given_up.empty()
+    assert "please report" in caplog.text
+
+
+def test_nobody_asks_a_player_that_is_closed(desk: Desk) -> None:
+    """Before the end, behind it, after it, or while a call hangs that was left behind: the refusal comes at once."""
+    desk.busy_with(pause(1))
+    refusals: SimpleQueue[str] = SimpleQueue()
+
+    def ask() -> None:
+        with pytest.raises(PlayerUnavailableError) as refused:
+            desk.executor.ask(lambda _: None, 10 * PATIENCE_S)
+        refusals.put(str(refused.value))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert not desk.executor.close(0.05)
+    assert "stop" in refusals.get(timeout=PATIENCE_S)
+    asker.join(PATIENCE_S)
+    ask()
+    desk.player.may_go_on.release(1000)
+    assert desk.executor.close(PATIENCE_S)
+    ask()
+    assert [refusals.get(timeout=PATIENCE_S), refusals.get(timeout=PATIENCE_S)]
+
+
 # Idle.
 
 
@@ -294,6 +359,26 @@ def test_a_token_that_grows_old_wakes_it(desk: Desk) -> None:
     desk.await_readiness()
     desk.pass_s(600)
     desk.await_readiness()
+
+
+def test_a_sleep_of_any_length_can_be_slept() -> None:
+    """A wait longer than the kernel counts does not end the player's thread: the next command is answered."""
+
+    class UnhurriedClock(HandClock):
+        def real_s(self, us: int) -> float:
+            return us / SECOND
+
+    clock, player = UnhurriedClock(), SlowPlayer()
+    answers: SimpleQueue[Event] = SimpleQueue()
+    executor = Executor(player, clock, answers.put, Guard(clock, "boot-a"))
+    player.readiness.put(Readiness(again_in_s=1e9))
+    player.may_go_on.release()
+    executor.start()
+    assert player.got_ready.acquire(timeout=PATIENCE_S)
+    executor.put(pause(1))
+    assert isinstance(answers.get(timeout=PATIENCE_S), CallsShort)
+    assert isinstance(answers.get(timeout=PATIENCE_S), PlayerAnswered)
+    assert executor.close(PATIENCE_S)
 
 
 def test_a_stale_connection_wakes_it_once(desk: Desk) -> None:
@@ -345,6 +430,28 @@ def test_calls_that_grow_short_are_told_once(desk: Desk) -> None:
     assert told.short
     desk.asked()
     assert desk.told.empty()
+
+
+def test_calls_at_the_brink_do_not_flap(desk: Desk) -> None:
+    """Once short, calls stay so until there is half as much again for music: no home is told back and forth."""
+    desk.hear()
+    desk.await_readiness()
+    counted = set()
+    for _ in range(100):  # at last a call falls out of the day's hundred for each that is made; 46 are short
+        desk.executor.ask(lambda _: desk.guard.enter(), PATIENCE_S)
+        counted.add(desk.looked().calls)
+        desk.pass_s(1900)
+        desk.asked()
+        counted.add(desk.looked().calls)
+    assert counted == set(range(1, 47))
+    told = desk.hear()
+    assert isinstance(told, CallsShort)
+    assert told.short
+    assert desk.told.empty()
+    desk.pass_s(86_400)
+    told = desk.hear()
+    assert isinstance(told, CallsShort)
+    assert not told.short
 
 
 def test_the_guard_knows_what_a_command_is_for(desk: Desk) -> None:

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.gateway.account import CLIENT_ID
 from tests.gateway.flat import PATIENCE_S, is_silent, plays
 from tests.gateway.freezer import Freezer
 from tests.gateway.test_processes import ROOT, STOPS_WITHIN_S, Component, Pi
 from tests.sandbox.nucleus.workbench import PROFILES, recipe_tree, running, write_recipe
 
-from spotty_gateway.cli.component import LEAVES_AFTER_S, NEW_TOKEN_NEEDED, may_leave
+from spotty_contract.topics import gateway_filters
+from spotty_gateway.cli.component import LEAVES_AFTER_S, START_ANEW, THING_NAME, may_leave
 from spotty_gateway.cli.greengrass import SOCKET, TOKEN
+from spotty_gateway.local import FolderLock
 from spotty_sandbox.nucleus import Nucleus
+
+SUBSCRIPTIONS = len(gateway_filters("gw1")) + len(["configuration"])
 
 
 class Core:
@@ -30,7 +35,7 @@ class Core:
 
     def begin(self, program: str = "tests.gateway.wired_to_stdin") -> Component:
         """The component, as the recipe's run script starts it."""
-        surroundings = {SOCKET: self.socket, TOKEN: self.nucleus.new_token()}
+        surroundings = {SOCKET: self.socket, TOKEN: self.nucleus.new_token(), THING_NAME: self.nucleus.thing}
         component = Component("greengrass", program=program, cwd=self.pi.folder, env=surroundings)
         self.pi.components.append(component)
         return component
@@ -40,7 +45,7 @@ class Core:
         component = self.begin(program)
         component.wait_for("watching 2 inputs in 1 room")
         self.nucleus.wait_until(lambda: self.nucleus.status().reported == "RUNNING")
-        self.nucleus.wait_until(lambda: self.nucleus.status().subscriptions == 1)
+        self.nucleus.wait_until(lambda: self.nucleus.status().subscriptions == SUBSCRIPTIONS)
         return component
 
 
@@ -56,7 +61,8 @@ def cores(folder: Path, profile: str) -> Iterator[Core]:
         (folder / "work" / name).rename(data / name)
     del given["dataDir"]
     recipe = recipe_tree()
-    access = recipe["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
+    ours = yaml.safe_load((ROOT / "recipes/recipe.yaml").read_text())
+    access = ours["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
     recipe["ComponentConfiguration"] = {"DefaultConfiguration": {"accessControl": access, "dataDir": "data", **given}}
     try:
         with running(folder, profile, recipe=write_recipe(folder, recipe)) as nucleus:
@@ -138,7 +144,7 @@ def test_for_a_new_token_it_leaves_when_nobody_is_there(core: Core) -> None:
     component = core.run("tests.gateway.started_long_ago")
     core.nucleus.restart_ipc()
     component.wait_for("leaving to be started with a new token")
-    assert component.process.wait(PATIENCE_S) == NEW_TOKEN_NEEDED
+    assert component.process.wait(PATIENCE_S) == START_ANEW
     component.end_of_output()
 
 
@@ -164,6 +170,15 @@ def test_what_it_cannot_run_with_is_one_line_and_errored(lite: Core, configurati
     assert len(component.lines) == 1
     assert words in component.lines[0]
     assert lite.nucleus.status().reported == "ERRORED"
+
+
+def test_a_command_that_has_its_folder_is_waited_for(lite: Core) -> None:
+    """`spotty doctor` while the component starts: a delay, and not one of the three starts that lite allows."""
+    doctor = FolderLock(lite.pi.folder / "data", "spotty doctor")
+    component = lite.begin()
+    component.wait_for("spotty doctor (process")
+    doctor.release()
+    component.wait_for("watching 2 inputs")
 
 
 def test_by_hand_it_says_what_to_do_instead() -> None:

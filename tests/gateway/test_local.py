@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import socket
 import stat
 import subprocess
@@ -201,10 +203,68 @@ def test_a_path_too_long_is_one_clear_line(tmp_path: Path, desk: Desk) -> None:
 def test_one_gateway_a_folder(tmp_path: Path) -> None:
     """While one has the folder another is refused, with the way out; afterwards it may have it."""
     lock = FolderLock(tmp_path)
-    with pytest.raises(LocalError, match="another gateway runs with the data folder"):
+    with pytest.raises(LocalError, match=f"another gateway runs with the data folder .* \\(process {os.getpid()}\\)"):
         FolderLock(tmp_path)
     lock.release()
     FolderLock(tmp_path).release()
+
+
+def test_a_gateway_waits_for_a_tool_that_has_the_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A doctor's visit while the gateway starts keeps it waiting, and not from its work; it says for whom it waits."""
+    tool = FolderLock(tmp_path, "spotty doctor")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            tool.release()
+
+    FolderLock(tmp_path, patience_s=PATIENCE_S, wait=wait).release()
+    assert len(waits) == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        f"spotty doctor (process {os.getpid()}) works in the data folder {tmp_path}: it is waited for"
+    ]
+
+
+@pytest.mark.parametrize("purpose", ["spotty doctor", ""])
+def test_a_tool_that_stays_is_named(tmp_path: Path, purpose: str) -> None:
+    """After its time the gateway says who is in its way, as far as that can be known; so does another tool, at once."""
+    tool = FolderLock(tmp_path, purpose)
+    if not purpose:
+        (tmp_path / "spotty.lock").write_bytes(b"")
+    named = f"spotty doctor \\(process {os.getpid()}\\)" if purpose else "another program"
+    for asked_for in ("gateway", "spotty devices"):
+        with pytest.raises(LocalError, match=f"^{named} works in the data folder .*: try again when it is done"):
+            FolderLock(tmp_path, asked_for, patience_s=0.0)
+    tool.release()
+
+
+def test_nobody_waits_for_another_gateway(tmp_path: Path) -> None:
+    """Two gateways on one folder are a mistake, and told at once; a tool is told what to do."""
+    gateway = FolderLock(tmp_path)
+    with pytest.raises(LocalError, match="another gateway runs"):
+        FolderLock(tmp_path, patience_s=PATIENCE_S, wait=_never)
+    with pytest.raises(LocalError, match=r"the gateway \(process \d+\) has the data folder .*: try again in a moment"):
+        FolderLock(tmp_path, "spotty devices")
+    gateway.release()
+
+
+def test_who_is_told_to_stop_does_not_wait(tmp_path: Path) -> None:
+    """A SIGTERM that is held back for later ends the waiting."""
+    tool = FolderLock(tmp_path, "spotty doctor")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        with pytest.raises(LocalError, match="spotty doctor"):
+            FolderLock(tmp_path, patience_s=PATIENCE_S, wait=_never)
+        assert signal.sigwait([signal.SIGTERM]) == signal.SIGTERM
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    tool.release()
+
+
+def _never(_: float) -> None:
+    raise AssertionError("nobody was to wait")
 
 
 def test_a_killed_gateway_holds_nothing(tmp_path: Path) -> None:

@@ -1,35 +1,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.gateway.account import BATHROOM, KITCHEN, Household
+from tests.gateway.account import BATHROOM, KITCHEN, OURS, THEIRS, Household, known
 
-from spotty_gateway.engine.commands import Claim, PauseMusic, SetVolume
-from spotty_gateway.engine.events import Declined, Failed, NotOurs, Paused, Position, Started, VolumeSet
+from spotty_gateway.engine.events import Declined, Failed, Position, Started
 from spotty_gateway.engine.reasons import SilentReason
-from spotty_gateway.engine.rules import SECOND, Device, Repeat, Target
+from spotty_gateway.engine.rules import Repeat, Target
 from spotty_gateway.manners import Manners
-from spotty_sandbox.spotify import Fault, SpotifyWorld, json_answer, refused
-
-OURS, THEIRS = "Steam and Soap", "Washing Up"
-
-
-@pytest.fixture
-def target(home: Household) -> Target:
-    """The bathroom's music: as loud as it is, in the order and repetition that the account has already."""
-    return Target(Device(BATHROOM, "Speaker"), home.uri(OURS), shuffle=False, repeat=Repeat.OFF)
-
-
-def known(home: Household, target: Target) -> Target:
-    """The same with the id that Spotify gives the speaker today."""
-    return replace(target, device=home.device(BATHROOM))
-
-
-def pause(claim: Claim, *, even_if_taken_over: bool = False, restore_volume_pct: int | None = None) -> PauseMusic:
-    """The command to stop what the claim stands for."""
-    return PauseMusic("bath", 2, claim, even_if_taken_over, restore_volume_pct)
-
-
-# Starting.
+from spotty_sandbox.spotify import Fault, SpotifyWorld, refused
 
 
 def test_a_known_speaker_costs_one_round_trip_before_the_music(home: Household, target: Target) -> None:
@@ -123,89 +101,11 @@ def test_adopted_music_comes_under_the_cap(home: Household, target: Target) -> N
 def test_a_speaker_without_volume_is_adopted_too(home: Household, target: Target) -> None:
     """VOLUME_CONTROL_DISALLOW is no reason to give up music that plays."""
     home.somebody_plays(BATHROOM, OURS)
-    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW"))
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=None))
     loud = replace(known(home, target), volume_pct=20)
     outcome = home.do(home.start(loud, ours=home.claim(BATHROOM, OURS)))
     assert isinstance(outcome, Started)
     assert (outcome.adopted, outcome.volume_pct) == (True, None)
-
-
-# Volume.
-
-
-def test_the_policy_s_volume_is_set_before_the_first_sound(home: Household, target: Target) -> None:
-    """Volume first, then music."""
-    outcome = home.do(home.start(replace(known(home, target), volume_pct=20)))
-    assert isinstance(outcome, Started)
-    assert outcome.volume_pct == 20
-    assert home.asked() == ["look", "volume 20", "play", "look"]
-
-
-def test_the_cap_holds_for_a_volume_nobody_chose(home: Household, target: Target) -> None:
-    """Nothing active, no volume in the policy, a knob left at 90: the cap is applied before the first sound."""
-    home.call(lambda world: world.hand().turn_volume(world.device(BATHROOM), 90))
-    outcome = home.do(home.start(replace(known(home, target), volume_cap_pct=40)))
-    assert isinstance(outcome, Started)
-    assert outcome.volume_pct == 40
-    assert home.asked() == ["look", "devices", "volume 40", "play", "look"]
-
-
-def test_a_quiet_speaker_stays_quiet_under_a_cap(home: Household, target: Target) -> None:
-    """A cap above the speaker's own volume changes nothing."""
-    home.do(home.start(replace(known(home, target), volume_cap_pct=80)))
-    assert home.asked() == ["look", "devices", "play", "look"]
-    assert home.volume(BATHROOM) == 50
-
-
-def test_a_fade_begins_at_a_sixth(home: Household, target: Target) -> None:
-    """The first of six volume commands comes before the music; the engine is told the volume at the fade's end."""
-    outcome = home.do(home.start(replace(known(home, target), volume_pct=60, fade_in_us=10 * SECOND)))
-    assert isinstance(outcome, Started)
-    assert (outcome.volume_pct, home.volume(BATHROOM)) == (60, 10)
-
-
-def test_a_fade_ends_right_where_the_knob_stood_at_its_beginning(home: Household, target: Target) -> None:
-    """A speaker that happens to stand at the fade's first volume still fades up to its last."""
-    home.call(lambda world: world.hand().turn_volume(world.device(BATHROOM), 10))
-    home.call(lambda world: world.hand().play(world.device(BATHROOM), world.catalogue.named(OURS)))
-    home.call(lambda world: world.hand().pause(world.device(BATHROOM)))
-    outcome = home.do(home.start(replace(known(home, target), volume_pct=60, fade_in_us=10 * SECOND)))
-    assert isinstance(outcome, Started)
-    assert outcome.volume_pct == 60
-
-
-def test_a_start_that_is_refused_gives_the_volume_back(home: Household, target: Target) -> None:
-    """Lowered for a fade that never came: the speaker has its own volume again."""
-    home.simulator.inject(refused("PUT */play", 403, "Player command failed: no", "CONTEXT_DISALLOW"))
-    outcome = home.do(home.start(replace(known(home, target), fade_in_us=10 * SECOND)))
-    assert isinstance(outcome, Failed)
-    assert outcome.reason is SilentReason.DEVICE_REFUSES
-    assert home.volume(BATHROOM) == 50
-
-
-def test_a_speaker_without_volume_plays_without(home: Household, target: Target) -> None:
-    """VOLUME_CONTROL_DISALLOW is tolerated, and the engine hears that there is no volume."""
-    home.call(lambda world: setattr(world.device(BATHROOM), "supports_volume", False))
-    outcome = home.do(home.start(replace(known(home, target), volume_pct=20, fade_in_us=SECOND)))
-    assert isinstance(outcome, Started)
-    assert outcome.volume_pct is None
-
-
-def test_a_speaker_whose_volume_needs_it_active_is_made_active_first(home: Household, target: Target) -> None:
-    """The cap holds there too: made active in silence, lowered, and only then played on."""
-    home.call(lambda world: setattr(world.device(BATHROOM), "volume_needs_active", True))
-    outcome = home.do(home.start(replace(known(home, target), volume_pct=20)))
-    assert isinstance(outcome, Started)
-    assert home.volume(BATHROOM) == 20
-    assert home.asked()[-4:] == ["transfer", "volume 20", "play", "look"]
-
-
-def test_other_music_does_not_come_along_at_the_old_volume(home: Household, target: Target) -> None:
-    """Taking over from elsewhere on such a speaker pauses what plays before the speaker becomes active."""
-    home.somebody_plays(KITCHEN, THEIRS)
-    home.call(lambda world: setattr(world.device(BATHROOM), "volume_needs_active", True))
-    home.do(home.start(replace(known(home, target), volume_pct=20), take_over=True))
-    assert home.asked()[-5:] == ["pause", "transfer", "volume 20", "play", "look"]
 
 
 # What a start may meet.
@@ -317,124 +217,3 @@ def test_a_refused_shuffle_spoils_nothing(home: Household, target: Target) -> No
     """The music plays: a device that will not shuffle does not make that a fault."""
     home.simulator.inject(refused("PUT */shuffle", 403, "Restriction violated", "UNKNOWN"))
     assert isinstance(home.do(home.start(replace(known(home, target), shuffle=True))), Started)
-
-
-# Pausing.
-
-
-def test_ours_is_paused_and_its_place_kept(home: Household) -> None:
-    """Look, pause, and where it was left."""
-    home.somebody_plays(BATHROOM, OURS)
-    home.clock.advance_ms(5000)
-    outcome = home.do(pause(home.claim(BATHROOM, OURS)))
-    assert isinstance(outcome, Paused)
-    assert outcome.left_at is not None
-    assert outcome.left_at.progress_ms == 5000
-    assert home.asked() == ["look", "pause"]
-    assert home.plays() is None
-
-
-@pytest.mark.parametrize(
-    "speaker, record", [(BATHROOM, THEIRS), (KITCHEN, OURS), (KITCHEN, THEIRS)], ids=["context", "device", "both"]
-)
-def test_what_is_not_ours_is_never_paused(home: Household, speaker: str, record: str) -> None:
-    """Another record, another speaker: taken over, one look, and it plays on."""
-    home.somebody_plays(speaker, record)
-    assert home.do(pause(home.claim(BATHROOM, OURS))) == NotOurs("taken_over")
-    assert home.asked() == ["look"]
-    assert home.plays() == (speaker, record)
-
-
-def test_on_our_speaker_a_takeover_is_paused_where_the_policy_says_so(home: Household) -> None:
-    """`on_taken_over: pause` stops what plays on our speaker, and keeps no place in a record that was not playing."""
-    home.somebody_plays(BATHROOM, THEIRS)
-    assert home.do(pause(home.claim(BATHROOM, OURS), even_if_taken_over=True)) == Paused(None)
-
-
-def test_even_then_nothing_elsewhere_is_touched(home: Household) -> None:
-    """`on_taken_over: pause` is about our speaker only."""
-    home.somebody_plays(KITCHEN, THEIRS)
-    assert home.do(pause(home.claim(BATHROOM, OURS), even_if_taken_over=True)) == NotOurs("taken_over")
-
-
-def test_silence_found_was_made_by_hand(home: Household) -> None:
-    """Paused before we came: `manual_stop`, and nothing is asked but the look."""
-    home.somebody_plays(BATHROOM, OURS)
-    home.clock.advance_ms(5000)
-    home.call(lambda world: world.hand().pause(world.device(BATHROOM)))
-    assert home.do(pause(home.claim(BATHROOM, OURS))) == NotOurs("manual_stop")
-    assert home.asked() == ["look"]
-
-
-def test_a_record_that_ran_out_has_finished(home: Household) -> None:
-    """A context that does not repeat and has come to its end was stopped by nobody."""
-    home.somebody_plays(BATHROOM, OURS)
-    home.clock.advance_ms(3_600_000 // 2)
-    assert home.do(pause(home.claim(BATHROOM, OURS))) == NotOurs("finished")
-
-
-def test_a_playlist_is_the_same_under_its_owner_s_name(home: Household) -> None:
-    """spotify:user:NAME:playlist:ID is the playlist ID."""
-    home.somebody_plays(BATHROOM, OURS)
-    old_uri = home.uri(OURS).replace("spotify:", "spotify:user:somebody:")
-    assert isinstance(home.do(pause(Claim(home.device(BATHROOM), old_uri, confirmed=True))), Paused)
-
-
-@pytest.mark.parametrize("confirmed, expected", [(True, Paused), (False, NotOurs)])
-def test_music_without_a_context_is_ours_only_if_it_was_heard(home: Household, confirmed: bool, expected: type) -> None:
-    """Spotify sometimes names no context: then only a claim that a look has confirmed counts."""
-    home.call(lambda world: world.hand().play(world.device(BATHROOM), world.catalogue.named(OURS)))
-    deck = home.call(lambda world: world.player().deck)
-    home.call(lambda world: setattr(world.player(), "deck", replace(deck, context=None)))
-    outcome = home.do(pause(home.claim(BATHROOM, OURS, confirmed=confirmed)))
-    assert type(outcome) is expected
-
-
-def test_the_speaker_s_own_volume_comes_back_after_the_pause(home: Household) -> None:
-    """First silence, then the volume."""
-    home.somebody_plays(BATHROOM, OURS)
-    outcome = home.do(pause(home.claim(BATHROOM, OURS), restore_volume_pct=70))
-    assert isinstance(outcome, Paused)
-    assert outcome.volume_restored
-    assert home.asked() == ["look", "pause", "volume 70"]
-
-
-def test_a_volume_that_cannot_be_restored_is_still_owed(home: Household) -> None:
-    """The pause succeeded; the engine hears that the volume did not."""
-    home.somebody_plays(BATHROOM, OURS)
-    home.simulator.inject(refused("PUT */volume", 502, "Bad gateway", times=None))
-    outcome = home.do(pause(home.claim(BATHROOM, OURS), restore_volume_pct=70))
-    assert isinstance(outcome, Paused)
-    assert not outcome.volume_restored
-
-
-@pytest.mark.parametrize("only_if_ours", [True, False], ids=["volume", "pause"])
-def test_music_nobody_knows_where_is_not_ours(home: Household, only_if_ours: bool) -> None:
-    """Something plays and Spotify names no device: nobody paused it by hand, and nobody may touch it."""
-    answer = {"is_playing": True, "device": None, "context": None, "item": None}
-    home.simulator.inject(Fault("nowhere", "GET /v1/me/player", answer=json_answer(answer)))
-    claim = home.claim(BATHROOM, OURS)
-    command = SetVolume("bath", 1, claim, 15, only_if_ours=True) if only_if_ours else pause(claim)
-    assert home.do(command) == NotOurs("taken_over")
-    assert home.asked() == ["look"]
-
-
-# Volume on its own.
-
-
-def test_a_volume_goes_to_the_speaker_it_is_meant_for(home: Household) -> None:
-    """A claim without an id is looked up by name: never a command that names no device."""
-    home.somebody_plays(KITCHEN, THEIRS)
-    home.do(SetVolume("bath", 1, Claim(Device(BATHROOM, "Speaker"), home.uri(OURS), True), 15, only_if_ours=False))
-    assert (home.volume(BATHROOM), home.volume(KITCHEN)) == (15, 50)
-
-
-def test_a_volume_only_for_ours_looks_first(home: Household) -> None:
-    """Ours: set, and the volume found is told. Not ours: nothing but the look."""
-    command = SetVolume("bath", 1, home.claim(BATHROOM, OURS), 15, only_if_ours=True)
-    home.somebody_plays(BATHROOM, OURS)
-    assert home.do(command) == VolumeSet(50)
-    home.somebody_plays(BATHROOM, THEIRS)
-    home.asked()
-    assert home.do(command) == NotOurs("taken_over")
-    assert home.asked() == ["look"]

@@ -9,11 +9,12 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from awsiot.greengrasscoreipc import model
 from tests.gateway.freezer import Freezer
 from tests.sandbox.nucleus.workbench import PATIENCE_S, PROFILES, running
 
 from spotty_gateway.errors import CloudError, CloudGoneError, CloudNotNowError, CloudRefusedError
-from spotty_gateway.ipc import ANSWER_WITHIN_S, MOST_BYTES_UP
+from spotty_gateway.ipc import ANSWER_WITHIN_S, MOST_BYTES_UP, Ipc, _answer
 from spotty_gateway.nucleus import MOST_BYTES_DOWN, MOST_WAITING, Nucleus
 from spotty_sandbox import nucleus as sandbox
 
@@ -259,6 +260,40 @@ def test_a_connection_that_broke_comes_back_with_everything(server: sandbox.Nucl
         assert server.status().subscriptions == 1
     assert told.lines == ["the connection to the nucleus is lost; the music goes on", "connected to the nucleus again"]
     assert told.gone.empty()
+
+
+def test_whoever_hears_that_it_stands_and_fails_keeps_no_other_from_standing(
+    server: sandbox.Nucleus, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The defect is told; after a break the next subscription is set up all the same."""
+    told = Told()
+
+    def fail() -> None:
+        raise ValueError("a planted fault")
+
+    with connected(server, told) as nucleus:
+        nucleus.subscribe("sensors/gw1/hall/commands", told.hear, fail)
+        nucleus.subscribe(COMMANDS, told.hear, told.stands)
+        told.stood.get(timeout=PATIENCE_S)
+        server.drop_connections()
+        told.stood.get(timeout=PATIENCE_S)
+        server.wait_until(lambda: server.status().subscriptions == 2)
+    assert "a planted fault" in caplog.text
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_call_is_gone(server: sandbox.Nucleus) -> None:
+    """The SDK says that in a bare RuntimeError, which belongs to nobody else: the caller hears what to do next."""
+    lost = threading.Event()
+    ipc = Ipc(str(server.socket_path), server.new_token(), lost.set)
+    ipc.connect()
+    operation = ipc._client.new_publish_to_iot_core()
+    server.drop_connections()
+    assert lost.wait(PATIENCE_S)
+    request = model.PublishToIoTCoreRequest(topic_name=MOTION, qos=model.QOS.AT_LEAST_ONCE, payload=b"x")
+    with pytest.raises(CloudGoneError, match="publishing: the connection to the nucleus broke"):
+        _answer(operation, request, "publishing", PATIENCE_S)
+    operation.close()
+    ipc.close()
 
 
 def test_a_token_that_is_void_is_told_once(server: sandbox.Nucleus) -> None:

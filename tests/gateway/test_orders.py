@@ -83,6 +83,8 @@ def test_snooze_until_for_and_till_morning(home: Commanded) -> None:
     assert home.order("snooze", until=home.now_ms() + 60_000).detail == "no music before 2026-02-02T03:41+01:00"
     past = home.order("snooze", until=home.now_ms())
     assert (past.outcome, past.reason) == ("refused", "past")
+    never = home.order("snooze", until=253_402_300_799_999)
+    assert (never.outcome, never.reason) == ("refused", "too_long")
     home.flat.motion(home.rig)
     home.flat.heard.wait_for("snoozed")
 

@@ -11,13 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.gateway.shadows import THING, FakeCloud, Home, list_of, room, waits
 
 from spotty_contract.policy import Policy
-from spotty_contract.shadow import MAX_VERSION
+from spotty_contract.shadow import MAX_VERSION, Reported
 from spotty_contract.topics import ShadowAction, ShadowTopic
 from spotty_gateway.engine.commands import SessionFacts
 from spotty_gateway.engine.events import Report
 from spotty_gateway.engine.reasons import EndedBy
 from spotty_gateway.errors import CloudRefusedError
-from spotty_gateway.policies_on_disk import VERSIONS
+from spotty_gateway.policies_on_disk import VERSIONS, PoliciesOnDisk
 
 HOUR_S = 4_000.0
 BOUND = "it should be a number from 30 to 7200"
@@ -540,3 +540,18 @@ class Days(RuleBasedStateMachine):
 
 Days.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestDays = Days.TestCase
+
+
+def test_what_is_forgotten_while_the_disk_refuses_is_forgotten_on_it_later(tmp_path: Path) -> None:
+    """A shadow made anew counts from one: its versions must be news after a restart too."""
+    folder = tmp_path / "policies"
+    disk = PoliciesOnDisk(folder)
+    disk.answer("bath", Reported(7, "applied"), "{}")
+    away = folder.rename(tmp_path / "away")
+    folder.write_text("a folder that takes nothing")
+    with pytest.raises(OSError, match="policies"):
+        disk.forget("bath")
+    folder.unlink()
+    away.rename(folder)
+    disk.forget("bath")
+    assert PoliciesOnDisk(folder).standing("bath").answered_v is None

@@ -19,6 +19,7 @@ from tests.gateway.account import CLIENT_ID
 from tests.gateway.flat import PATIENCE_S, PLAYLIST, POLICY, WIRING, is_silent, plays
 
 from spotty_gateway.__main__ import main
+from spotty_gateway.local import FolderLock
 from spotty_gateway.store import last_decisions, read_edges
 from spotty_sandbox.spotify import Fault, SpotifySimulator, demo_world, invented_context
 
@@ -177,6 +178,17 @@ def pi(tmp_path: Path) -> Iterator[Pi]:
         if component.process.poll() is None:
             component.end(signal.SIGKILL)
     made.simulator.stop()
+
+
+def test_a_gateway_that_starts_waits_for_a_command_that_has_its_folder(pi: Pi) -> None:
+    """`spotty doctor` or `spotty devices` at that very moment delay it, say so, and lock nobody out."""
+    doctor = FolderLock(pi.folder, "spotty doctor")
+    component = Component("run", "--settings", str(pi.folder / "settings.json"))
+    pi.components.append(component)
+    assert component.wait_for("is waited for").startswith(f"spotty doctor (process {os.getpid()}) works in")
+    doctor.release()
+    component.wait_for("watching 2 inputs")
+    assert component.end(signal.SIGTERM)[0] == 0
 
 
 def test_killed_in_mid_music_it_goes_on_with_the_song(pi: Pi) -> None:

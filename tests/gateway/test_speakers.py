@@ -1,8 +1,11 @@
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from tests.gateway.account import BATHROOM, KITCHEN, Household
+from tests.gateway.hand_clock import HandClock
 
+from spotty_gateway.account import Account
 from spotty_gateway.engine.commands import PauseMusic, SetVolume
 from spotty_gateway.engine.events import Failed, Paused, Started, VolumeSet
 from spotty_gateway.engine.reasons import SilentReason
@@ -10,10 +13,13 @@ from spotty_gateway.engine.rules import SECOND, Device, Repeat, Target
 from spotty_gateway.errors import NoActiveDeviceError, PlayerRefusedError
 from spotty_gateway.manners import Manners
 from spotty_gateway.ports import RememberedDevice, SeenDevice
+from spotty_gateway.settings import Settings
 from spotty_gateway.speakers import REFUSAL_LASTS_S, Speakers, chosen_from
+from spotty_gateway.store import Store
 from spotty_sandbox.spotify import SpotifyWorld, refused
 
 OURS, THEIRS = "Steam and Soap", "Washing Up"
+EPOCH_S = 1_750_000_000.0
 
 
 @dataclass
@@ -27,7 +33,7 @@ class Memory:
 
     def run(self) -> Speakers:
         """Another run of the gateway: its speakers, and manners that go by them."""
-        speakers = Speakers(self.home.player, self.kept, self._keep, lambda: self.now_s)
+        speakers = Speakers(self.home.player, self.kept, self._keep, lambda: self.now_s, lambda: EPOCH_S + self.now_s)
         self.home.manners = Manners(self.home.player, lambda _: None, speakers=speakers)
         return speakers
 
@@ -84,11 +90,11 @@ def test_an_id_outlives_a_restart(home: Household, memory: Memory, target: Targe
 
 
 def test_who_refuses_its_volume_is_not_asked_again(home: Household, memory: Memory, target: Target) -> None:
-    """One refusal is enough: not at the next start, and not after a restart."""
+    """Refused twice is enough: not at the next start, and not after a restart."""
     home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=None))
     quiet = replace(target, volume_pct=20)
     home.do(home.start(quiet))
-    assert home.asked() == ["look", "devices", "volume 20", "play", "look"]
+    assert home.asked() == ["look", "devices", "volume 20", "volume 20", "play", "look"]
     for _ in range(2):
         silence(home)
         outcome = home.do(home.start(quiet))
@@ -98,9 +104,50 @@ def test_who_refuses_its_volume_is_not_asked_again(home: Household, memory: Memo
         memory.run()
 
 
+def test_a_refusal_grows_old_on_the_gateway_s_clock(home: Household, target: Target, tmp_path: Path) -> None:
+    """The week is one of the house's time, which passes faster in a demonstration."""
+    clock, store = HandClock(), Store(tmp_path)
+    account = Account(clock, "boot", store, Settings.model_validate({"dataDir": str(tmp_path)}), lambda _: None)
+    home.manners = Manners(home.player, lambda _: None, speakers=account.speakers_of(home.player))
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=2))
+    for week, volume_pct in enumerate((50, 20)):
+        clock.now = round(week * REFUSAL_LASTS_S * SECOND)
+        home.do(home.start(replace(target, volume_pct=20)))
+        assert home.volume(BATHROOM) == volume_pct
+        silence(home)
+    store.close()
+
+
+def test_one_refusal_may_be_a_whim(home: Household, memory: Memory, target: Target) -> None:
+    """A speaker that was never known to refuse is asked once more before it plays at its own volume."""
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=1))
+    home.do(home.start(replace(target, volume_pct=20)))
+    assert home.asked() == ["look", "devices", "volume 20", "volume 20", "play", "look"]
+    assert home.volume(BATHROOM) == 20
+    assert [one.refuses_volume for one in memory.kept] == [False]
+
+
+def test_music_that_stays_too_loud_says_so(home: Household, target: Target) -> None:
+    """A speaker above the cap that lets nobody lower it plays, and a person reads why it is so loud."""
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=None))
+    outcome = home.do(home.start(replace(target, volume_cap_pct=40)))
+    assert isinstance(outcome, Started)
+    assert outcome.detail == (
+        f"{BATHROOM} plays at 50 % and lets no app set its volume; allowed are 40 %: turn it down by hand"
+    )
+
+
+def test_music_within_the_cap_says_nothing(home: Household, target: Target) -> None:
+    """A speaker whose volume cannot be set is nobody's trouble while it is quiet enough."""
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=None))
+    outcome = home.do(home.start(replace(target, volume_pct=30, volume_cap_pct=60)))
+    assert isinstance(outcome, Started)
+    assert outcome.detail == ""
+
+
 def test_a_refusal_is_believed_for_a_week(home: Household, memory: Memory, target: Target) -> None:
     """Then it is asked once more, and a speaker that obeys is remembered as one that does."""
-    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=1))
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=2))
     quiet = replace(target, volume_pct=20)
     home.do(home.start(quiet))
     memory.now_s = REFUSAL_LASTS_S - 1
@@ -113,9 +160,44 @@ def test_a_refusal_is_believed_for_a_week(home: Household, memory: Memory, targe
     assert home.volume(BATHROOM) == 20
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_refusal_is_not_renewed_by_a_restart(
+    home: Household, memory: Memory, target: Target, is_listed: bool
+) -> None:
+    """Who is started anew more often than once a week asks again after a week all the same, however it was refused."""
+    quiet = replace(target, volume_pct=20)
+    if is_listed:
+        home.call(lambda world: setattr(world.device(BATHROOM), "supports_volume", False))
+    else:
+        home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=2))
+    home.do(home.start(quiet))
+    home.call(lambda world: setattr(world.device(BATHROOM), "supports_volume", True))
+    for day, volume_pct in ((3, 50), (6, 50), (7, 20)):
+        memory.now_s = day * 86_400.0
+        memory.run()
+        silence(home)
+        home.do(home.start(quiet))
+        assert home.volume(BATHROOM) == volume_pct
+
+
+@pytest.mark.parametrize("refused_at_s", [None, EPOCH_S + 1e9])
+def test_a_refusal_of_an_unknown_or_impossible_day_is_one_of_today(
+    home: Household, memory: Memory, target: Target, refused_at_s: float | None
+) -> None:
+    """It was kept by an earlier version, or by a clock that was wrong: from the first restart on its week runs."""
+    speaker = RememberedDevice(BATHROOM, "Speaker", home.device(BATHROOM).id or "", True, refused_at_s)
+    memory.kept = (speaker,)
+    for day, volume_pct in ((0, 50), (6, 50), (7, 20)):
+        memory.now_s = day * 86_400.0
+        memory.run()
+        silence(home)
+        home.do(home.start(replace(target, volume_pct=20)))
+        assert home.volume(BATHROOM) == volume_pct
+
+
 def test_a_new_id_is_a_new_speaker(home: Household, memory: Memory, target: Target) -> None:
     """What refused under another id is asked."""
-    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=1))
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=2))
     home.do(home.start(replace(target, volume_pct=20)))
     home.call(lambda world: setattr(world.device(BATHROOM), "id", "another"))
     silence(home)
@@ -128,7 +210,7 @@ def test_a_new_id_is_a_new_speaker(home: Household, memory: Memory, target: Targ
 
 def test_too_loud_is_asked_again_in_spite_of_a_refusal(home: Household, memory: Memory, target: Target) -> None:
     """A refusal may have been a whim: what stands above the cap is lowered, before the first sound, if it obeys."""
-    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=1))
+    home.simulator.inject(refused("PUT */volume", 403, "no", "VOLUME_CONTROL_DISALLOW", times=2))
     home.do(home.start(replace(target, volume_pct=20)))
     home.call(lambda world: world.hand().turn_volume(world.device(BATHROOM), 90))
     silence(home)
@@ -216,6 +298,13 @@ def test_a_renamed_speaker_under_a_new_id_is_a_fault_that_lists_the_others(home:
     assert outcome.reason is SilentReason.NO_DEVICE
     assert "Bathroom is not there (present: Bath, Bedroom, Kitchen)" in outcome.detail
     assert "choose it anew if it has another name now" in outcome.detail
+
+
+def test_a_name_is_the_same_however_its_letters_are_put_together(home: Household, target: Target) -> None:
+    """A phone writes "ü" as two signs, a keyboard as one: a person sees one name, and so do we."""
+    home.call(lambda world: setattr(world.device(BATHROOM), "name", "Bäder-Ku\u0308che"))
+    typed = replace(target, device=Device("bäder-k\u00fcche", "speaker"))
+    assert isinstance(home.do(home.start(typed)), Started)
 
 
 def test_a_namesake_that_is_active_is_not_taken_for_ours(home: Household, target: Target) -> None:

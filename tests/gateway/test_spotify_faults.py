@@ -1,10 +1,13 @@
 import logging
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from tests.gateway.account import BATHROOM, CLIENT_ID, Household
 
+from spotty_gateway.engine.rules import Repeat
 from spotty_gateway.errors import (
     NoActiveDeviceError,
     PlayerAuthError,
@@ -16,10 +19,14 @@ from spotty_gateway.errors import (
     VolumeRefusedError,
 )
 from spotty_gateway.ports import Look
+from spotty_gateway.refusals import retry_after_s
 from spotty_gateway.spotify import SpotifyPlayer
 from spotty_sandbox.spotify import Answer, Fault, json_answer, rate_limited, refused, text_answer
 
 HTML = text_answer("<!doctype html><title>Welcome to Hotel Wifi</title>", "text/html")
+
+
+SPEAKER = {"id": "k", "is_active": True, "is_restricted": False, "name": "K", "type": "Speaker", "volume_percent": 30}
 
 
 def pause(player: SpotifyPlayer) -> None:
@@ -97,6 +104,29 @@ def test_retry_after_is_obeyed_and_never_believed_blindly(home: Household, heade
     assert not error.maybe_obeyed
 
 
+@pytest.mark.parametrize(
+    "said, expected_s",
+    [
+        ("Sun, 06 Nov 1994 08:51:37 GMT", 120.0),
+        ("Sunday, 06-Nov-94 08:51:37 GMT", 120.0),
+        ("Sun, 06 Nov 1994 08:51:37 -0000", 120.0),
+        ("Sun, 06 Nov 1994 07:51:37 GMT", 1.0),
+        ("Mon, 06 Nov 9995 08:51:37 GMT", 604_800.0),
+        ("Sun, 66 Nov 1994 08:51:37 GMT", 0.0),
+    ],
+)
+def test_a_wait_until_a_date_is_measured_by_the_answer_s_own(said: str, expected_s: float) -> None:
+    """Retry-After may name an instant: it is as far off as the server's own clock says, whatever ours shows."""
+    assert retry_after_s({"Retry-After": said, "Date": "Sun, 06 Nov 1994 08:49:37 GMT"}) == expected_s
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}])
+def test_a_wait_until_a_date_is_measured_by_our_clock_where_the_answer_shows_none(headers: dict[str, str]) -> None:
+    """The next best."""
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
+    assert 900 < retry_after_s({"Retry-After": until, **headers}) <= 1000
+
+
 def test_a_limit_without_a_header_is_the_rate_window(home: Household) -> None:
     """Spotify counts over thirty seconds: so long is waited where it says nothing."""
     home.simulator.inject(rate_limited(None))
@@ -118,6 +148,38 @@ def test_a_login_page_of_the_network_is_not_spotify(home: Household, do: Callabl
     assert "login page" in str(error_of(home.player, do))
 
 
+COMMANDS: list[Callable[[SpotifyPlayer], object]] = [
+    pause,
+    lambda player: player.play("k", "spotify:album:1", None),
+    lambda player: player.transfer("k"),
+    lambda player: player.set_volume("k", 30),
+    lambda player: player.set_shuffle("k", True),
+    lambda player: player.set_repeat("k", Repeat.OFF),
+]
+
+
+@pytest.mark.parametrize("do", COMMANDS)
+@pytest.mark.parametrize(
+    "body",
+    [b"Success", b"Please sign in to this network", b"\xef\xbb\xbf<html>", b"\xef\xbb\xbf{}", b"\0" * 64, b"{'ok': 1}"],
+)
+def test_a_yes_in_other_words_is_not_spotify_s(
+    home: Household, do: Callable[[SpotifyPlayer], object], body: bytes
+) -> None:
+    """A command that somebody else has answered was not obeyed, however friendly the answer."""
+    answer = Answer(200, body, {"content-type": "text/plain; charset=utf-8"})
+    home.simulator.inject(Fault("portal", "PUT *", answer=answer))
+    assert "in Spotify's place" in str(error_of(home.player, do))
+
+
+@pytest.mark.parametrize("do", COMMANDS)
+@pytest.mark.parametrize("body", [b"", b"\r\n", b"{}", b'{"ok": true}', b"oPClBVDzidwlAlSqmFF-zKNO62E"])
+def test_spotify_s_own_yes_may_have_a_body(home: Household, do: Callable[[SpotifyPlayer], object], body: bytes) -> None:
+    """Nothing, JSON, or a bare word that means nothing to us: Spotify has answered commands with each of them."""
+    home.simulator.inject(Fault("yes", "PUT *", answer=Answer(200, body)))
+    do(home.player)
+
+
 def test_a_redirect_is_not_followed(home: Household) -> None:
     """Spotify sends nobody elsewhere; whoever does is not Spotify, and gets no token."""
     home.simulator.inject(Fault("elsewhere", "GET /v1/me/player", answer=Answer(302, headers={"location": "/v1/me"})))
@@ -127,7 +189,19 @@ def test_a_redirect_is_not_followed(home: Household) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [None, [], {}, {"is_playing": True, "device": {}}, {"is_playing": True, "repeat_state": "thrice"}, "playing"],
+    [
+        None,
+        [],
+        {},
+        "playing",
+        {"is_playing": "perhaps", "device": SPEAKER},
+        {"is_playing": None, "device": SPEAKER},
+        {"is_playing": True, "device": {}},
+        {"is_playing": True, "device": {**SPEAKER, "name": None}},
+        {"is_playing": True, "device": {**SPEAKER, "volume_percent": "30"}},
+        {"is_playing": True, "context": {"uri": 5}},
+        {"is_playing": True, "item": "a song"},
+    ],
 )
 def test_json_of_another_shape_cannot_be_read(home: Household, content: object) -> None:
     """An answer that lacks what we need is Spotify being unavailable, not a crash."""
@@ -220,3 +294,25 @@ def test_spotipy_is_not_heard_even_at_debug(home: Household, caplog: pytest.LogC
     home.simulator.inject(refused("PUT */pause", 403, "no", "UNKNOWN"))
     error_of(home.player, pause)
     assert [record.name for record in caplog.records if record.name.startswith("spotipy")] == []
+
+
+@pytest.mark.parametrize(
+    "news",
+    [{"repeat_state": "thrice"}, {"repeat_state": None}, {"context": {"type": "mix"}}, {"item": {"type": "ad"}}],
+)
+def test_what_spotify_invents_keeps_nobody_from_pausing(home: Household, news: dict[str, object]) -> None:
+    """A word that we do not know, or an address that is not there, leaves the rest of what plays readable."""
+    content = {"is_playing": True, "device": SPEAKER, "progress_ms": 5, **news}
+    home.simulator.inject(Fault("new", "GET /v1/me/player", answer=json_answer(content)))
+    seen = home.player.look()
+    assert seen is not None
+    assert seen.is_playing
+    assert seen.device is not None
+    assert seen.device.device.id == "k"
+
+
+def test_a_device_without_a_name_hides_no_other(home: Household) -> None:
+    """What cannot be chosen is left out of the list; the speaker beside it is there."""
+    odd = [{**SPEAKER, "name": None}, {**SPEAKER, "type": None}, {"id": "x"}, None, {**SPEAKER, "id": 5}]
+    home.simulator.inject(Fault("odd", "GET /v1/me/player/devices", answer=json_answer({"devices": [*odd, SPEAKER]})))
+    assert [one.device.id for one in home.player.devices()] == ["k"]

@@ -10,7 +10,13 @@ from requests.adapters import HTTPAdapter
 from tests.gateway.account import CLIENT_ID, Household, grant
 
 from spotty_gateway.consent import forget
-from spotty_gateway.errors import NoActiveDeviceError, PlayerAuthError, PlayerError, PlayerRefusedError
+from spotty_gateway.errors import (
+    NoActiveDeviceError,
+    PlayerAuthError,
+    PlayerError,
+    PlayerRefusedError,
+    PlayerUnavailableError,
+)
 from spotty_gateway.quarantine import APART_S, FIRST_S, LONGEST_S
 from spotty_gateway.refusals import KNOWN_REASONS
 from spotty_gateway.spotify import SpotifyPlayer
@@ -264,7 +270,11 @@ def test_a_renewal_that_fails_is_tried_again_with_growing_waits(gateway: Gateway
     """The accounts service is away: seconds first, minutes later, and short again once it answers."""
     gateway.later(3600)
     gateway.home.simulator.inject(refused(RENEWAL, 503, "away", times=None))
-    waits = [gateway.player.get_ready().again_in_s or 0 for _ in range(9)]
+    waits = []
+    for _ in range(9):
+        waits.append(gateway.player.get_ready().again_in_s or 0)
+        gateway.later(waits[-1] + 0.001)  # the house's clock has milliseconds
+    assert len(gateway.home.asked()) == 9
     assert all(
         longest / 2 <= wait <= longest for wait, longest in zip(waits, (5, 10, 20, 40, 80, 160, 300), strict=False)
     )
@@ -273,6 +283,30 @@ def test_a_renewal_that_fails_is_tried_again_with_growing_waits(gateway: Gateway
     gateway.later(3600)
     gateway.home.simulator.inject(refused(RENEWAL, 503, "busy", retry_after_s=77))
     assert gateway.player.get_ready().again_in_s == 77
+
+
+def test_a_renewal_that_failed_is_not_tried_again_before_its_time(gateway: Gateway) -> None:
+    """Commands come and fail meanwhile, each with a renewal of its own; getting ready after each adds none."""
+    gateway.later(3600)
+    gateway.home.simulator.inject(refused(RENEWAL, 503, "away", times=None))
+    wait_s = gateway.player.get_ready().again_in_s or 0
+    for _ in range(3):
+        with pytest.raises(PlayerUnavailableError):
+            gateway.player.look()
+        wait_s = gateway.player.get_ready().again_in_s or 0
+    assert gateway.home.asked() == ["token"] * 4
+    gateway.home.simulator.heal()
+    gateway.later(wait_s + 0.001)
+    assert (gateway.player.get_ready().again_in_s or 0) > 2000
+
+
+def test_new_consent_is_looked_at_at_once(gateway: Gateway) -> None:
+    """A wait for the old tokens is none for new ones."""
+    gateway.later(3600)
+    gateway.home.simulator.inject(refused(RENEWAL, 503, "away", times=None))
+    gateway.player.get_ready()
+    grant(gateway.home.simulator, gateway.home.clock, gateway.home.tokens)
+    assert gateway.player.get_ready().again_in_s == 3600 - READY_EARLY_S
 
 
 def test_without_consent_there_is_nothing_to_be_ready_for(gateway: Gateway) -> None:
@@ -291,12 +325,12 @@ def test_without_consent_there_is_nothing_to_be_ready_for(gateway: Gateway) -> N
 
 
 def test_short_lived_tokens_are_used_before_they_are_renewed(gateway: Gateway) -> None:
-    """A token that lives a minute is renewed after half of it, not at every call."""
-    answer = json_answer({"access_token": "BQshort", "expires_in": 60})
+    """A token that lives ten minutes is renewed after half of them, not at every call."""
+    answer = json_answer({"access_token": "BQshort", "expires_in": 600})
     gateway.home.simulator.inject(Fault("short", RENEWAL, answer=answer))
     gateway.later(3600)
-    assert gateway.player.get_ready().again_in_s == 30
-    assert gateway.player.get_ready().again_in_s == 30
+    assert gateway.player.get_ready().again_in_s == 300
+    assert gateway.player.get_ready().again_in_s == 300
     assert gateway.home.asked() == ["token"]
 
 

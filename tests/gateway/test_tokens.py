@@ -1,13 +1,15 @@
 import json
 import os
 import stat
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from tests.gateway.account import CLIENT_ID, Household, grant
 
 from spotty_gateway.errors import PlayerAuthError, PlayerError, PlayerUnavailableError
-from spotty_gateway.token_file import TokenFile
+from spotty_gateway.token_file import SupersededError, TokenFile
 from spotty_gateway.tokens import DeviceAuth
 from spotty_sandbox.spotify import Answer, Fault, json_answer, refused, text_answer
 
@@ -186,6 +188,7 @@ def test_an_access_token_that_cannot_stand_in_a_request_is_renewed(home: Househo
         json_answer({"access_token": "BQ"}),
         json_answer({"access_token": 5, "expires_in": 3600}),
         json_answer({"access_token": "BQ", "expires_in": "soon"}),
+        text_answer('{"access_token": "BQ", "expires_in": 1e999}', "application/json"),
         json_answer({"error": {"status": 500}}, 500),
         json_answer([], 500),
         Answer(503),
@@ -201,6 +204,17 @@ def test_an_accounts_service_out_of_its_mind_costs_no_consent(home: Household, a
         home.player.look()
     assert home.tokens.read_bytes() == before
     assert home.player.look() is None
+
+
+@pytest.mark.parametrize("lives_s", [-5, 0, 1, 3])
+def test_tokens_that_hardly_live_are_not_renewed_all_day_long(home: Household, lives_s: int) -> None:
+    """However soon a token ends, idle time asks for the next one at most once a minute; a call that needs one does."""
+    expire(home)
+    answer = json_answer({"access_token": "BQshort", "expires_in": lives_s})
+    home.simulator.inject(Fault("short", RENEWAL, answer=answer))
+    again_in_s = home.player.get_ready().again_in_s
+    assert again_in_s is not None
+    assert again_in_s >= 60
 
 
 def test_the_accounts_service_s_limit_is_obeyed(home: Household) -> None:
@@ -231,3 +245,20 @@ def test_nobody_is_ever_asked_anything(home: Household, monkeypatch: pytest.Monk
         )
         with pytest.raises(PlayerAuthError):
             auth.get_access_token()
+
+
+def test_what_is_known_of_a_file_is_of_what_was_read(tmp_path: Path) -> None:
+    """Somebody connects while we read, and then disconnects: what we read does not come back to life."""
+    path = tmp_path / "tokens.json"
+
+    class Arriving(type(path)):  # type: ignore[misc]  # the path of this system
+        def open(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as a path takes them
+            path.write_text('{"refresh_token": "AQnew"}')  # in the very last moment
+            return super().open(*arguments, **named)
+
+    ours = TokenFile(Arriving(path))
+    found = ours.get_cached_token()
+    path.unlink()
+    with pytest.raises(SupersededError):
+        ours.save_token_to_cache(found)
+    assert ours.is_saved

@@ -2,17 +2,21 @@
 
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.gateway.flat import POLICY, START_AT, Flat, is_silent, plays
+from tests.gateway.flat import PATIENCE_S, POLICY, START_AT, Flat, is_silent, plays
 
+from spotty_gateway.app import Gateway
 from spotty_gateway.consent import CONSENT_LASTS_S, DAY_S
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.local import ask
 from spotty_gateway.ports import Player
+from spotty_gateway.settings import Settings
 from spotty_gateway.status import as_table
+from spotty_hardware.inputs import PinInputs, pin_factory
 from spotty_sandbox.rig import Rig
 from spotty_sandbox.spotify import refused
 
@@ -38,14 +42,14 @@ def asked_s(flat: Flat) -> list[float]:
     return [(entry.at_ms * 1000 - START_AT) / SECOND for entry in flat.simulator.requests()]
 
 
-def use_up(rig: Rig, calls: int) -> None:
+def use_up(gateway: Gateway, calls: int) -> None:
     """So many calls are made, on the player's thread as all are."""
 
     def enter(_: Player) -> None:
         for _number in range(calls):
-            rig.gateway._account.guard.enter()
+            gateway._account.guard.enter()
 
-    rig.gateway._executor.ask(enter, 5)
+    gateway._executor.ask(enter, 5)
 
 
 def test_no_request_leaves_before_retry_after_is_over(flat: Flat) -> None:
@@ -106,7 +110,7 @@ def test_few_calls_left_are_not_spent_on_fades(flat: Flat) -> None:
     flat.policies = {"bath": {**LONG, "playback": playback}}
     flat.settings = {"spotifyCallsADay": 100}
     with flat.rig() as rig:
-        use_up(rig, 46)
+        use_up(rig.gateway, 46)
         flat.heard.wait_for("music does without fades")
         flat.motion(rig)
         flat.heard.wait_for("music started")
@@ -114,11 +118,35 @@ def test_few_calls_left_are_not_spent_on_fades(flat: Flat) -> None:
         assert "so music does without fades" in as_table(ask(flat.folder / "spotty.sock", {"do": "status"}))
 
 
+def test_without_the_player_s_thread_the_gateway_gives_up(flat: Flat) -> None:
+    """No room would ever hear of its end: whoever has started us is to do it again."""
+    given_up = threading.Event()
+
+    def say(line: str) -> None:
+        if "without fades" in line:
+            raise ZeroDivisionError
+
+    nowhere = {"spotifyApiUrl": "http://127.0.0.1:1", "spotifyAccountsUrl": "http://127.0.0.1:1"}
+    given = {"dataDir": str(flat.folder), "pinFactory": "mock", "spotifyCallsADay": 100, **nowhere}
+    with pin_factory("mock") as factory:
+        gateway = Gateway(
+            Settings.model_validate(given),
+            flat.clock,
+            lambda on_edge: PinInputs(factory, on_edge),
+            say,
+            give_up=given_up.set,
+        )
+        gateway.start()
+        use_up(gateway, 60)
+        assert given_up.wait(PATIENCE_S)
+        assert gateway.stop()
+
+
 def test_the_last_calls_are_kept_for_stopping(flat: Flat) -> None:
     """What we allow ourselves is used up: no start, with a line that says until when; the ledger outlives a restart."""
     flat.settings = {"spotifyCallsADay": 100}
     with flat.rig() as rig:
-        use_up(rig, 70)
+        use_up(rig.gateway, 70)
     with flat.rig() as rig:
         flat.motion(rig)
         line = flat.heard.wait_for("no music for now")

@@ -9,11 +9,13 @@ from tests.gateway.flat import PATIENCE_S, PIR, POLICY, START_AT, Flat, is_silen
 
 from spotty_gateway.app import Gateway
 from spotty_gateway.engine.reasons import EndedBy
+from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.local import LocalError, ask
 from spotty_gateway.settings import Settings
 from spotty_hardware.inputs import PinInputs
+from spotty_sandbox.house_clock import AT_ONCE, HouseClock
 from spotty_sandbox.rig import Rig
-from spotty_sandbox.spotify import Fault, SpotifyWorld, refused
+from spotty_sandbox.spotify import Fault, SpotifySimulator, SpotifyWorld, demo_world, refused
 
 
 @pytest.fixture
@@ -240,6 +242,35 @@ def test_what_hung_when_we_stopped_is_known_after_the_restart(flat: Flat) -> Non
     with flat.rig():
         flat.simulator.wait_until(is_silent)
         flat.heard.wait_for("music stopped")
+
+
+class LongSecond(HouseClock):
+    """A second of the house takes an hour of ours, and somebody is told who waits for one."""
+
+    def __init__(self) -> None:
+        """Stand still."""
+        super().__init__(START_AT, AT_ONCE)
+        self.waited_for = threading.Event()
+
+    def real_s(self, us: int) -> float:
+        """An hour for a second, and hardly anything for everything else."""
+        if us != SECOND:
+            return super().real_s(us)
+        self.waited_for.set()
+        return 3600.0
+
+
+def test_the_pause_before_asking_again_ends_when_we_stop(flat: Flat) -> None:
+    """Spotify's refusal is asked about again after a second of the house; a gateway that stops does not wait for it."""
+    flat.clock = clock = LongSecond()
+    flat.simulator = SpotifySimulator(demo_world(clock))
+    with flat.rig() as rig:
+        flat.simulator.inject(refused("GET */player", 403, "Forbidden"))
+        flat.motion(rig)
+        assert clock.waited_for.wait(PATIENCE_S)
+        rig.gateway.stop()
+        looks = [one.status for one in flat.simulator.requests() if one.path == "/v1/me/player"]
+    assert looks[:2] == [403, 204]
 
 
 def test_a_slow_listener_is_not_waited_for_by_the_command(flat: Flat) -> None:

@@ -94,8 +94,8 @@ def core(tmp_path: Path) -> Core:
     return Core(tmp_path / "green grass", os.path.realpath(sys.executable))
 
 
-def a_bundle(about: str = "", tag: str = HERE, *, harmed: bool = False) -> bytes:
-    """A bundle that is small: a gateway that says how it was started, and waits for SIGTERM."""
+def a_bundle(about: str = "", tag: str = HERE, *, harmed: bool = False, wheel: bytes | None = None) -> bytes:
+    """A bundle that is small: a gateway that says how it was started, and waits for SIGTERM; or one with this wheel."""
     info = "spottypottysense-0.1.0.dist-info"
     files = {
         "spotty_gateway/__init__.py": about.encode(),
@@ -104,7 +104,7 @@ def a_bundle(about: str = "", tag: str = HERE, *, harmed: bool = False) -> bytes
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": b"",
     }
-    packed = pack(INSTALLER, {tag: {"spottypottysense-0.1.0-py3-none-any.whl": zipped(files)}})
+    packed = pack(INSTALLER, {tag: {"spottypottysense-0.1.0-py3-none-any.whl": wheel or zipped(files)}})
     return packed.replace(b"signal.pause()", b"signal.pauze()") if harmed else packed
 
 
@@ -242,6 +242,47 @@ def test_what_cannot_be_installed_is_said_in_one_line(core: Core, bundle: bytes,
     assert told in complaints
     assert complaints.count("\n") == 1
     assert not (core.work / "venv-1.0.0").exists()
+
+
+def test_an_install_that_fails_leaves_the_card_as_it_was(core: Core) -> None:
+    """Also what earlier ones left that were killed: a card that is full may be the very reason."""
+    (core.work / "venvs/unpacked-killed/wheels").mkdir(parents=True)
+    (core.work / "venvs/0123456789ab/bin").mkdir(parents=True)
+    core.place("1.0.0", a_bundle(harmed=True))
+    assert core.install("1.0.0")[0] == 1
+    assert core.venvs == set()
+    core.place("1.0.1", a_bundle(wheel=b"no wheel at all"))
+    assert core.install("1.0.1")[0] == 1
+    assert core.venvs == set()
+
+
+def test_power_lost_while_an_old_environment_is_removed_leaves_none_that_seems_whole(installed: Core) -> None:
+    """Whoever goes back to it later gets it made anew, and not half of it."""
+    first = (installed.work / "venv-1.0.0").resolve()
+    for number, about in enumerate(("'second'", "'third'"), 1):
+        installed.place(f"1.0.{number}", a_bundle(about=about))
+    bundle = installed.root / f"packages/artifacts/1.0.2/spotty-gateway-{PROCESSOR}.zip"
+    assert installed.install("1.0.1") == (0, "")
+    cut = f"""
+import contextlib, os, runpy, shutil, sys
+in_order = os.scandir
+@contextlib.contextmanager
+def backwards(path):  # some file systems list like this, others like that
+    with in_order(path) as found:
+        yield iter(sorted(found, key=lambda entry: entry.name, reverse=True))
+def look(event, arguments):
+    if event == "os.remove" and arguments[0] == "pyvenv.cfg":
+        os._exit({EXIT_TOLD})
+os.scandir = backwards
+sys.argv = sys.argv[1:]
+sys.addaudithook(look)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    command = [f"{installed.root}/bin/python3", "-I", "-c", cut, f"{bundle}", f"{installed.work}", "1.0.2"]
+    done = subprocess.run(command, env={"PATH": f"{installed.root}/bin"}, capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_TOLD, done.stderr
+    assert first.is_dir()
+    assert not (first / "complete").exists()
 
 
 def test_without_python_the_script_says_which_package_to_install(core: Core) -> None:

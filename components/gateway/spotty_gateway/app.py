@@ -3,35 +3,49 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import tzinfo
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from spotty_contract.gateway import SensorWiring
+from spotty_gateway.account import Account
+from spotty_gateway.account_desk import AccountDesk
 from spotty_gateway.awakening import Awake, Before, awake
 from spotty_gateway.chronicle import Chronicle
-from spotty_gateway.engine.by_hand import next_morning
-from spotty_gateway.engine.commands import SessionFacts
-from spotty_gateway.engine.events import Event, PauseAsked, Report, ResumeAsked, SnoozeAsked, Stopping, Tick
+from spotty_gateway.cloud_side import CloudAccess, CloudSide, Inside
+from spotty_gateway.engine.commands import Effect, SessionFacts
+from spotty_gateway.engine.events import CallsShort, Event, Report, Stopping, Tick
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.engine.state import House
 from spotty_gateway.executor import Executor
-from spotty_gateway.local import Answer, Asked, AskPause, AskResume, AskStatus, FolderLock, LocalServer
-from spotty_gateway.loop import Loop
+from spotty_gateway.front_desk import ANSWER_WITHIN_S, FrontDesk
+from spotty_gateway.in_force import InForce
+from spotty_gateway.local import Answer, AskAccount, Asked, FolderLock, LocalServer
+from spotty_gateway.loop import Loop, Question
 from spotty_gateway.ports import Clock
 from spotty_gateway.residents import read_residents
 from spotty_gateway.settings import Settings
 from spotty_gateway.snapshot import SnapshotError, decode
 from spotty_gateway.spotify import SpotifyPlayer
-from spotty_gateway.status import status_of
 from spotty_gateway.store import Store
 from spotty_hardware.inputs import Edge, InputKind, InputSpec, PinError
 
 log = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-ANSWER_WITHIN_S = 5.0
+
+BACK_WITHIN_US = 3 * SECOND
+"""After the guard has opened we come back within this: one outage shuts out many gateways, and it ends for all at once.
+"""
+
+RUN_BYTES = 6
+"""Of a run's name, which makes the ids of its sessions unique for ever: no two in a thousand years of daily starts."""
+
+FOLDER_WITHIN_S = 15.0
+"""A command that has our folder is done sooner than this."""
 
 INTENT_WITHIN_S = 0.5
 """A disk that takes longer than this for a snapshot must not keep the music waiting; most are done before the look."""
@@ -40,6 +54,8 @@ STOP_WITHIN_S = 4.3
 """Greengrass gives a component five seconds after SIGTERM."""
 PLAYER_STOPS_WITHIN_S = 2.5
 """Of these: a call to Spotify that hangs must leave time for the disk."""
+LAST_MESSAGES_WITHIN_S = 1.0
+"""And what is under way to the cloud: what does not arrive then is sent again."""
 
 
 class Inputs(Protocol):
@@ -64,22 +80,24 @@ class Gateway:
         edge_at: Callable[[Edge], int] = lambda edge: edge.mono_us,
         record: Callable[[SessionFacts], None] = lambda _: None,
         give_up: Callable[[], None] = lambda: None,
+        cloud: CloudAccess | None = None,
     ) -> None:
         """`make_inputs` gets the callback for edges; `edge_at` gives an edge's instant on `clock`.
 
         `say` is told what a person would want to know, `record` every session whenever it changes; both must be quick.
-        `give_up` is called when a fault in the gateway keeps it from going on. Raises LocalError where the data folder
-        cannot be used.
+        `give_up` is called when a fault in the gateway keeps it from going on. Without `cloud` nothing leaves the house
+        and nothing is kept to be sent. Raises LocalError where the data folder cannot be used.
         """
+        self._give_up = give_up
         with ExitStack() as undo:
-            self._lock = FolderLock(settings.data_dir)
+            self._lock = FolderLock(settings.data_dir, patience_s=FOLDER_WITHIN_S)
             undo.callback(self._lock.release)
             self._local = LocalServer(settings.socket, self._answer)
             undo.callback(self._local.close)
             self._put_together(settings, clock, make_inputs, say, record)
+            self._cloud = None if cloud is None else self._cloud_side(cloud)
             undo.pop_all()
         self._edge_at = edge_at
-        self._give_up = give_up
         self._loop: Loop | None = None
         self._stopped: bool | None = None
 
@@ -96,19 +114,74 @@ class Gateway:
         self._say = say
         self._boot_id = BOOT_ID.read_text().strip()
         self._residents = read_residents(settings.policies)
-        self._names = {one.wiring.id: one.wiring.name for one in self._residents.sensors}
+        self._in_force = InForce(self._residents, self._watch, self._post, self._now, say)
+        names = self._in_force.names
         self._store = Store(settings.data_dir, on_trouble=say)
+        self._account = Account(clock, self._boot_id, self._store, settings, say)
+        self._make_player(settings)
+        self._account_desk = AccountDesk(
+            names,
+            self._now,
+            self._post,
+            self._ask_house,
+            self._executor,
+            self._account.guard,
+            self._speakers,
+            self._store.flush,
+            self._health,
+        )
+        self._chronicle = Chronicle(self._store, self._boot_id, names, self._executor.put, say, record)
+        self._front_desk = FrontDesk(
+            self._in_force,
+            self._chronicle.rooms,
+            self._now,
+            self._post,
+            self._ask_house,
+            lambda: self._account.status(self._zone),
+        )
+        self._inputs = make_inputs(self._edge)
+
+    def _cloud_side(self, access: CloudAccess) -> CloudSide:
+        """What goes up and comes down, by way of this."""
+        inside = Inside(
+            self._settings,
+            self._clock,
+            self._boot_id,
+            self._store,
+            self._account,
+            self._in_force,
+            self._chronicle.rooms,
+            self._account_desk.answer,
+            self._post,
+            self._say,
+        )
+        return CloudSide(access, inside)
+
+    def _make_player(self, settings: Settings) -> None:
+        """The account's player, and the thread it lives on."""
+        clock = self._clock
         self._player = SpotifyPlayer(
             settings.spotify_client_id,
             settings.tokens,
             settings.spotify_api_url,
             settings.spotify_accounts_url,
             lambda: (clock.mono() + clock.offset()) / SECOND,
+            gate=self._account.guard,
+            wait=lambda seconds: self._executor.wait(seconds),  # noqa: PLW0108 - the executor is made after it
         )
-        store = self._store
-        self._executor = Executor(self._player, clock, self._post, lambda: store.flush(INTENT_WITHIN_S))
-        self._chronicle = Chronicle(self._store, self._boot_id, self._names, self._executor.put, say, record)
-        self._inputs = make_inputs(self._edge)
+        self._speakers = self._account.speakers_of(self._player)
+        chance = secrets.SystemRandom()
+        self._executor = Executor(
+            self._player,
+            clock,
+            self._hear,
+            self._account.guard,
+            await_intent=lambda: self._store.flush(INTENT_WITHIN_S),
+            speakers=self._speakers,
+            after_getting_ready=self._account.look_at_consent,
+            spread_us=lambda: chance.randrange(BACK_WITHIN_US),
+            give_up=self._give_up,
+        )
 
     def start(self) -> None:
         """Go on from where the last run stopped, then watch the inputs. Returns when they are watched."""
@@ -116,13 +189,16 @@ class Gateway:
             self._say(fault)
         morning = self._awake()
         house = morning.house
-        self._loop = Loop(house, self._clock, self._chronicle, self._give_up, morning.rejoin)
+        cloud_due_at = (lambda: None) if self._cloud is None else self._cloud.due_at
+        self._loop = Loop(house, self._clock, self._listen, self._give_up, morning.rejoin, cloud_due_at)
         self._store.start()
         self._executor.start()
-        self._chronicle(house, Tick(house.mono, house.mono + house.offset, house.trusted), morning.effects)
+        self._listen(house, Tick(house.mono, house.mono + house.offset, house.trusted), morning.effects)
         self._loop.start()
-        self._watch()
+        self._in_force.begin()
         self._local.start()
+        if self._cloud is not None:
+            self._cloud.start()
 
     def stop(self, *, system_goes_down: bool = False) -> bool:
         """Stop in order: no more input, the last commands, the exact snapshot. False if something was not written.
@@ -137,6 +213,8 @@ class Gateway:
     def _stop(self, *, pause: bool) -> bool:
         until = time.monotonic() + STOP_WITHIN_S
         self._local.close()
+        if self._cloud is not None and self._loop is not None:
+            self._cloud.stop_hearing()
         self._inputs.close()
         if self._loop is not None:
             self._post(Stopping(*self._now(), pause=pause))
@@ -144,15 +222,33 @@ class Gateway:
             self._executor.close(PLAYER_STOPS_WITHIN_S)
             self._loop.ask(lambda house: self._store.save(house, self._boot_id), until - time.monotonic())
             self._loop.close(until - time.monotonic())
+            if self._cloud is not None:
+                self._cloud.stop_telling(max(0.0, min(LAST_MESSAGES_WITHIN_S, until - time.monotonic())))
         written = self._loop is None or self._store.flush(max(0.1, until - time.monotonic()))
         self._store.close(max(0.1, until - time.monotonic()))
         self._player.close()
         self._lock.release()
         return written
 
+    def apply(self, settings: Settings) -> None:
+        """Go on under these, which differ from the last only in what can change while we run (`settings.LIVE`)."""
+        self._settings = settings
+        if self._cloud is not None:
+            self._cloud.tell_decisions(wanted=settings.telemetry_level == "decisions")
+
+    def is_vacant(self) -> bool:
+        """Whether no session runs; False where that cannot be told in time."""
+        vacant: list[bool] = []
+
+        def look(house: House) -> None:
+            vacant.append(all(room.session is None for room in house.rooms.values()))
+
+        return self._ask_house(look, ANSWER_WITHIN_S) and vacant[0]
+
     def nudge(self) -> None:
         """Look at the clock now: it was set by whoever runs a simulated house."""
         self._post(Tick(*self._now()))
+        self._executor.look_at_clock()
 
     def _awake(self) -> Awake:
         """What the night has left: the last run's house, as far as it can be known yet."""
@@ -163,23 +259,36 @@ class Gateway:
                 before = Before(decode(saved.data, rules), same_boot=saved.boot_id == self._boot_id)
             except SnapshotError as error:
                 self._say(f"what was going on before the restart is unknown: {error}")
-        return awake(before, self._residents.sensors, Tick(*self._now()), secrets.token_hex(3), self._say)
+        run, seed = secrets.token_hex(RUN_BYTES), secrets.randbits(32)
+        return awake(before, self._residents.sensors, Tick(*self._now()), run, self._say, seed)
 
-    def _watch(self) -> None:
-        specs = [spec for one in self._residents.sensors for spec in _specs(one.wiring)]
-        refused = self._inputs.watch(specs)
-        for error in refused.values():
-            self._say(str(error))
-        inputs, rooms = len(specs) - len(refused), len(self._names)
-        self._say(f"watching {inputs} input{'' if inputs == 1 else 's'} in {rooms} room{'' if rooms == 1 else 's'}")
+    def _watch(self, sensors: Sequence[SensorWiring]) -> Mapping[str, str]:
+        """Watch exactly these; the inputs that cannot be, and why."""
+        specs = [spec for one in sensors for spec in _specs(one)]
+        return {name: str(error) for name, error in self._inputs.watch(specs).items()}
+
+    def _listen(self, house: House, event: Event, effects: Iterable[Effect]) -> None:
+        """One step has been made: the room's own matters come first."""
+        steps = tuple(effects)
+        try:
+            self._chronicle(house, event, steps)
+        finally:
+            if self._cloud is not None:
+                self._cloud(house, event, steps)
+
+    @property
+    def _zone(self) -> tzinfo:
+        """In which times of the whole gateway are told."""
+        sensors = self._in_force.sensors
+        return sensors[0].rules.zone if sensors else ZoneInfo(self._in_force.timezone)
 
     def _now(self) -> tuple[int, int, bool]:
         mono = self._clock.mono()
         return mono, mono + self._clock.offset(), self._clock.trusted()
 
-    def _post(self, event: Event) -> None:
+    def _post(self, item: Event | Question) -> None:
         if self._loop is not None:
-            self._loop.post(event)
+            self._loop.post(item)
 
     def _edge(self, edge: Edge) -> None:
         sensor_id, _, input_id = edge.input_id.partition("/")
@@ -187,33 +296,30 @@ class Gateway:
         wall, trusted = mono + self._clock.offset(), self._clock.trusted()
         self._post(Report(mono, wall, trusted, sensor_id, input_id, edge.active, edge.initial))
 
+    def _hear(self, event: Event) -> None:
+        """What comes from the player's thread."""
+        if isinstance(event, CallsShort) and event.short:
+            seen = self._account.guard.view()
+            self._say(f"{seen.calls} of {seen.limit} calls to Spotify in 24 h have been made: music does without fades")
+        self._post(event)
+
+    def _ask_house(self, question: Callable[[House], None], within_s: float) -> bool:
+        return self._loop is not None and self._loop.ask(question, within_s)
+
+    def _health(self) -> Answer:
+        """What nobody else can tell; JSON-ready."""
+        account = self._account.status(self._zone)
+        return {
+            "settings": self._settings.model_dump(mode="json", by_alias=True),
+            "refusedInputs": list(self._in_force.refused.values()),
+            "disk": self._store.troubles,
+            "account": account,
+        }
+
     def _answer(self, asked: Asked) -> Answer:
-        if not isinstance(asked, AskStatus) and asked.sensor not in self._names:
-            return {"error": f"there is no sensor {asked.sensor!r}; there are: {', '.join(self._names) or 'none'}"}
-        mono, wall, trusted = self._now()
-        if isinstance(asked, AskPause):
-            self._post(PauseAsked(mono, wall, trusted, asked.sensor))
-        elif isinstance(asked, AskResume):
-            self._post(ResumeAsked(mono, wall, trusted, asked.sensor))
-        elif not isinstance(asked, AskStatus):
-            until = self._tomorrow(asked.sensor) if asked.for_s is None else wall + round(asked.for_s * SECOND)
-            self._post(SnoozeAsked(mono, wall, trusted, asked.sensor, until))
-        return self._status()
-
-    def _tomorrow(self, sensor_id: str) -> int:
-        rules = next(one.rules for one in self._residents.sensors if one.wiring.id == sensor_id)
-        return next_morning(self._now()[1], rules.zone)
-
-    def _status(self) -> Answer:
-        """Asked on the loop's thread, so that it is one consistent moment."""
-        answers: list[Answer] = []
-
-        def look(house: House) -> None:
-            answers.append(status_of(house, self._names, self._chronicle.rooms))
-
-        if self._loop is None or not self._loop.ask(look, ANSWER_WITHIN_S):
-            return {"error": "the gateway is busy; try again"}
-        return answers[0]
+        if isinstance(asked, AskAccount):
+            return self._account_desk.answer(asked)
+        return self._front_desk.answer(asked)
 
 
 def _specs(wiring: SensorWiring) -> list[InputSpec]:

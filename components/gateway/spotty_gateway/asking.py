@@ -35,6 +35,10 @@ class Question(Generic[T_co]):
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked, on another thread
             self._answer.set_exception(error)
 
+    def refuse(self) -> None:
+        """It will not be asked: the gateway stops, or has lost the player."""
+        self._answer.set_exception(PlayerUnavailableError("the gateway stops, or has to be started again"))
+
     def answer(self) -> T_co:
         """Wait for the answer. Raises what asking raised, and PlayerUnavailableError where it takes too long."""
         try:

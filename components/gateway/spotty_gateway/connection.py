@@ -15,12 +15,17 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from spotty_gateway.errors import PlayerUnavailableError
 from spotty_gateway.ports import Gate, Readiness
 from spotty_gateway.refusals import RATE_WINDOW_S, TOO_MANY_REQUESTS, is_quota, retry_after_s
 from spotty_gateway.sockets import CONNECT_S, READ_S, Limit, Opened, Pool, TimedTls, timed_pools, timed_tls
 
 REQUEST_S = CONNECT_S + READ_S
 """For one request as a whole, if less is not left of the command's time."""
+
+MOST_BYTES = 1 << 20
+"""Of a body, unpacked. A list of fifty devices has some ten thousand."""
+PIECE_BYTES = 16_384
 
 LASTS_S = 60.0
 """A connection that its other side ends sooner, unused, is not opened anew at once."""
@@ -106,7 +111,7 @@ class _Guarded(BaseAdapter):
     def send(
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,
+        stream: bool = False,  # noqa: ARG002 - the body is read here in any case
         timeout: float | tuple[float, float] | tuple[float, None] | None = None,
         verify: bool | str = True,
         cert: Any = None,  # noqa: ANN401 - as requests has it; we have none
@@ -116,7 +121,7 @@ class _Guarded(BaseAdapter):
 
         def send() -> requests.Response:
             self._gate.enter()
-            return self._transport.send(request, stream, timeout, verify, cert, proxies)
+            return self._transport.send(request, True, timeout, verify, cert, proxies)
 
         opened = self._opened()
         response = None
@@ -128,8 +133,10 @@ class _Guarded(BaseAdapter):
                 raise
         if response is None:
             response = send()
-        if response.status_code == TOO_MANY_REQUESTS:
-            self._close_gate(response)
+        try:
+            _read(response)
+        finally:  # cut off or too long: its header counts all the same
+            self._heed(response)
         return response
 
     def close(self) -> None:
@@ -139,12 +146,33 @@ class _Guarded(BaseAdapter):
     def _opened(self) -> int | None:
         return self._transport.opened.count if isinstance(self._transport, Transport) else None
 
-    def _close_gate(self, response: requests.Response) -> None:
-        try:
+    def _heed(self, response: requests.Response) -> None:
+        """Close the gate where Spotify has had enough, or names a wait for any other cause."""
+        wait_s = retry_after_s(response.headers)
+        if response.status_code == TOO_MANY_REQUESTS:
             quota = is_quota(response.text)
-        except requests.RequestException:  # cut off: its header counts all the same
-            quota = False
-        self._gate.close(retry_after_s(response.headers) or (0.0 if quota else RATE_WINDOW_S), quota=quota)
+            self._gate.close(wait_s or (0.0 if quota else RATE_WINDOW_S), quota=quota)
+        elif wait_s:
+            self._gate.close(wait_s, quota=False)
+
+
+def _read(response: requests.Response) -> None:
+    """Read the body, unpacked, as requests would do it, but no more than MOST_BYTES of it.
+
+    Raises what requests raises on the way, and PlayerUnavailableError.
+    """
+    body = bytearray()
+    try:
+        for piece in response.iter_content(PIECE_BYTES):
+            body += piece
+            if len(body) > MOST_BYTES:
+                response.close()
+                raise PlayerUnavailableError(
+                    "Spotify's answer is too long to be one; it is tried again", maybe_obeyed=True
+                )
+    finally:
+        # What requests does itself, which has no other way to give a body back; cut off, it is what there is.
+        vars(response).update(_content=bytes(body), _content_consumed=True)
 
 
 class Connection:

@@ -85,7 +85,7 @@ def _use(resident: Resident, seen: Sequence[SeenDevice]) -> Use:
 
 def choice(seen: Sequence[SeenDevice], name: str, kind: str | None) -> SeenDevice:
     """The device that a person names, to be a room's speaker from now on. Raises ChoiceError."""
-    same = [one for one in seen if one.device.name.casefold() == name.casefold() and kind in {None, one.device.type}]
+    same = [one for one in seen if one.device.called == Device(name, kind or one.device.type).called]
     if not same:
         there = "; ".join(f"{plain(one.device.name)} ({one.device.type})" for one in seen) or "none"
         what = f"no {kind} called {name}" if kind else f"no device called {name}"

@@ -5,8 +5,9 @@ one command under way. While nothing is to be done the player gets ready for wha
 until a command comes, the connection goes stale, a token grows old, or the guard opens.
 """
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from spotty_gateway.idling import Idling
 from spotty_gateway.performer import Performer
 from spotty_gateway.ports import Clock, Player
 from spotty_gateway.speakers import Speakers
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -40,17 +43,20 @@ class Executor:
         speakers: Speakers | None = None,
         after_getting_ready: Callable[[], object] = lambda: None,
         spread_us: Callable[[], int] = lambda: 0,
+        give_up: Callable[[], object] = lambda: None,
     ) -> None:
         """Nothing is asked of the player before `start`. `await_intent` is called before any music is asked for.
 
         `after_getting_ready` is called whenever the player has got ready; `spread_us` says how much later than the
-        guard's opening we come back, so that not every gateway does at one instant.
+        guard's opening we come back, so that not every gateway does at one instant. `give_up` is called when the
+        player's thread has come to its end without being told to: rooms would wait for it for ever.
         """
         self._player = player
-        self._performer = Performer(player, self._wait, await_intent, speakers=speakers, serve=guard.serve)
+        self._performer = Performer(player, self.wait, await_intent, speakers=speakers, serve=guard.serve)
         self._clock = clock
         self._post = post
         self._idling = Idling(player, clock, guard, after_getting_ready, spread_us)
+        self._give_up = give_up
         self._is_short: bool | None = None
         self._has_changed = False
         self._closing = threading.Event()
@@ -68,9 +74,14 @@ class Executor:
         self._idling.wake()
 
     def ask(self, question: Callable[[Player], T], within_s: float) -> T:
-        """Ask the player something between two commands, and wait. Raises PlayerError, and what `question` raises."""
+        """Ask the player something between two commands, and wait. Raises PlayerError, and what `question` raises.
+
+        PlayerUnavailableError at once where nobody will ask it any more.
+        """
         asked = Question(question, within_s)
         self._inbox.put(asked)
+        if self._abandoned.is_set():
+            self._refuse_questions()
         self._idling.wake()
         return asked.answer()
 
@@ -82,6 +93,10 @@ class Executor:
     def look_at_clock(self) -> None:
         """The clock was set by whoever runs a simulated house; from anywhere."""
         self._idling.wake()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long in the house's time, but not while we are to close; for what the player's thread does."""
+        self._closing.wait(self._clock.real_s(round(seconds * SECOND)))
 
     def close(self, timeout_s: float) -> bool:
         """Make the pauses and volumes that wait, start nothing more, and end; False if that takes longer than this.
@@ -97,26 +112,37 @@ class Executor:
         elif self._thread.ident is None:
             self._idling.close()
         self._abandoned.set()
+        self._refuse_questions()
         return not self._thread.is_alive()
 
-    def _wait(self, seconds: float) -> None:
-        self._closing.wait(self._clock.real_s(round(seconds * SECOND)))
-
     def _run(self) -> None:
+        waiting: list[Work] = []
         try:
-            self._live()
+            self._live(waiting)
+        except Exception as error:  # there is nobody above to see it, and without this thread no music ever stops
+            log.critical("a fault in the gateway itself, please report it", exc_info=error)
+            self._give_up()
         finally:
+            self._abandoned.set()
+            self._refuse_questions(waiting)
             self._idling.close()
 
-    def _live(self) -> None:
-        waiting: list[Work] = []
+    def _refuse_questions(self, waiting: Iterable[Work] = ()) -> None:
+        """Nothing is asked any more. Whoever puts a question looks after that whether it has come too late."""
+        late: list[Work] = []
+        self._take_all_into(late)
+        for work in (*waiting, *late):
+            if isinstance(work, Question):
+                work.refuse()
+
+    def _live(self, waiting: list[Work]) -> None:
         while not self._abandoned.is_set():
             self._take_all_into(waiting)
             if not waiting:
                 self._look_around()
                 self._idling.until_woken(self._inbox.empty)
                 continue
-            waiting = self._without_superseded(waiting)
+            waiting[:] = self._without_superseded(waiting)
             command = waiting.pop(0)
             if command is None:
                 return

@@ -22,17 +22,20 @@ DAY_LIMIT = 2_000
 about 200 without fades and 700 with them, so this is three busy days in one; a defect that calls on and on is stopped
 by it before Spotify has to."""
 
-LEAST_LIMIT = 100
-"""No learnt limit is below this, a quiet day's calls: the quota may have been used up by something else than us."""
+LEAST_LIMIT = 250
+"""What a busy day needs: thirty visits of seven calls without fades, and the reserve. After fewer calls of ours than
+this, something else has used the quota up: that is waited for, and no limit is learnt from it. A lower one would keep
+a home silent that does nothing wrong."""
 
-LEARNT_LASTS_US = 7 * DAY_US
-"""How long a learnt limit is believed: quotas are raised, and what had used ours up may be gone."""
+LEARNT_LASTS_US = 2 * DAY_US
+"""How long a learnt limit is believed: quotas are raised, and if it still holds, it is learnt again within a day."""
 
 QUOTA_WAIT_US = 3_600 * SECOND
 """The wait where the day's quota is used up and nobody says for how long."""
 
 RESERVE_SHARE, LEAST_RESERVE = 10, 30
-"""What is kept for pausing: a tenth of the limit, and never less than ten pauses of three calls each."""
+"""What is kept for pausing: a tenth of the limit, and never less than ten pauses of three calls each: a look, the
+pause, and a look whether it was heard."""
 
 SHORT_SHARE = 4
 """Calls are short when less than a quarter of the limit is left for music: then fades, a dozen calls each, are dropped.
@@ -75,7 +78,18 @@ class GuardView:
     @property
     def is_short(self) -> bool:
         """Whether calls are to be saved where music goes on without them."""
-        return self.limit - self.reserve - self.calls < self.limit // SHORT_SHARE
+        return self._left_for_music < self.limit // SHORT_SHARE
+
+    def is_short_after(self, *, was_short: bool) -> bool:
+        """The same for whoever must not be told back and forth: what was short is so until there is half as much again.
+
+        A home that wants a few calls too many would be at the brink all day, with each call that the day forgets.
+        """
+        return self.is_short or (was_short and self._left_for_music <= self.limit * 3 // (2 * SHORT_SHARE))
+
+    @property
+    def _left_for_music(self) -> int:
+        return self.limit - self.reserve - self.calls
 
 
 class Guard:
@@ -141,7 +155,9 @@ class Guard:
         learnt = state.learnt
         if quota:
             wait_us = wait_us or QUOTA_WAIT_US
-            learnt = LearntLimit(max(LEAST_LIMIT, min(_number(state), self._day_limit)), _after_anchor(state))
+            calls = _number(state)
+            if calls >= LEAST_LIMIT:
+                learnt = LearntLimit(min(calls, self._day_limit), _after_anchor(state))
         if wait_us > 0:
             # An earlier one that opens earlier is no more, whatever is still to be learnt about its beginning.
             later = tuple(one for one in state.closures if one.opens_at > now.mono + wait_us)

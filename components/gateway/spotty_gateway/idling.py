@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 SHORTEST_NAP_S = 0.05
 """In real time. Nothing that is waited for here has to be met more exactly, and a simulated clock may stand still."""
 
+LONGEST_NAP_S = 86_400.0
+"""The kernel counts milliseconds, for not quite 25 days; who is woken with nothing to do sleeps on."""
+
 SHORTEST_WAIT_US = SECOND
 """Between getting ready and getting ready again for the same cause, doubled each time, up to the longest."""
 LONGEST_WAIT_US = 60 * SECOND
@@ -44,6 +47,7 @@ class Idling:
         self._watch_from = 0
         self._wait_us = SHORTEST_WAIT_US
         self._opens_at: int | None = None
+        self._is_short = False
         self._back_at = NEVER
         """When we come back after the guard was closed: at its opening, or a little later. Until then nothing is done
         here."""
@@ -74,7 +78,8 @@ class Idling:
             # Opened; if that is news from the calendar, it was to be later, and there is nothing to be waited for.
             self._back_at = min(self._back_at, self._clock.mono() + self._back_at - self._opens_at)
             self._opens_at = None
-        return seen.is_short
+        self._is_short = seen.is_short_after(was_short=self._is_short)
+        return self._is_short
 
     def has_opened(self) -> bool:
         """Whether the guard has opened since it was closed, and it is time to come back; told once."""
@@ -138,4 +143,5 @@ class Idling:
             due_at = min(due_at, now + LOOK_FOR_TRUST_EVERY_US)
         if due_at >= NEVER:
             return None
-        return round(1000 * max(SHORTEST_NAP_S, self._clock.real_s(max(0, due_at - now)))) + 1
+        nap_s = min(LONGEST_NAP_S, self._clock.real_s(max(0, due_at - now)))
+        return round(1000 * max(SHORTEST_NAP_S, nap_s)) + 1

@@ -16,6 +16,7 @@ from awsiot.eventstreamrpc import (
     Connection,
     ConnectionClosedError,
     DeserializeError,
+    EventStreamError,
     EventStreamOperationError,
     LifecycleHandler,
     MessageAmendment,
@@ -36,7 +37,7 @@ SUBSCRIBE_WITHIN_S = 35.0
 """Nucleus classic answers when the broker has, and gives that half a minute."""
 CLOSE_WITHIN_S = 0.1
 
-_BROKEN = (AwsCrtError, ConnectionClosedError, StreamClosedError, OSError)
+_BROKEN = (AwsCrtError, ConnectionClosedError, EventStreamError, StreamClosedError, OSError)
 """awscrt makes some of its errors into Python's own."""
 
 Hear = Callable[[str, bytes], None]
@@ -181,6 +182,8 @@ def _answer(operation: Any, request: object, doing: str, within_s: float) -> Any
         raise CloudGoneError(f"{doing}: the connection to the nucleus broke") from error
     except DeserializeError as error:
         raise CloudNotNowError(f"{doing}: the answer could not be read") from error
+    except RuntimeError as error:  # after its children: a bare one is awscrt's for a connection that has just ended
+        raise CloudGoneError(f"{doing}: the connection to the nucleus broke") from error
 
 
 def _told(error: Exception) -> str:

@@ -8,10 +8,12 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +28,9 @@ ASKED_WITHIN_S = 1.0
 """For the whole line: a program that has connected knows what it wants."""
 ANSWER_WITHIN_S = 10.0
 CLOSED_WITHIN_S = 1.0
+GATEWAY = "gateway"
+"""What a gateway has its folder for."""
+LOOKS_EVERY_S = 0.1
 BREATHE_S = 1.0
 """Between two attempts to accept where the computer has run out of something."""
 
@@ -99,10 +104,22 @@ class NobodyAnswersError(LocalError):
 
 
 class FolderLock:
-    """The data folder is this gateway's alone, until `release` or the end of the process, however that comes."""
+    """The data folder is one program's alone, until `release` or the end of the process, however that comes.
 
-    def __init__(self, folder: Path) -> None:
-        """Raises LocalError where another gateway has it, or where it cannot be written."""
+    The lock's file tells whose: a word for its purpose, and its process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        purpose: str = GATEWAY,
+        patience_s: float = 0.0,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """A command that has it is waited for so long, unless we are told to stop; another gateway never is.
+
+        Raises LocalError where somebody else has it, or where it cannot be written.
+        """
         path = folder / "spotty.lock"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -111,17 +128,61 @@ class FolderLock:
             raise LocalError(
                 f"{path} cannot be written ({error.strerror}): set dataDir to a folder of this user's own"
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise LocalError(
-                f"another gateway runs with the data folder {folder}: stop it, or set dataDir to another folder"
-            ) from error
+        until_s = time.monotonic() + patience_s
+        has_waited = False
+        while not self._is_taken():
+            holder, process = self._holder()
+            if holder == GATEWAY or time.monotonic() >= until_s or _is_to_stop():
+                os.close(self._file)
+                raise LocalError(_occupied(folder, purpose, holder, process))
+            if not has_waited:
+                has_waited = True
+                log.warning("%s works in the data folder %s: it is waited for", _named(holder, process), folder)
+            wait(LOOKS_EVERY_S)
+        self._write(f"{os.getpid()} {purpose}")
 
     def release(self) -> None:
         """Another gateway may have it. The file stays: who deletes a lock's file makes room for two."""
+        self._write("")
         os.close(self._file)
+
+    def _is_taken(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _holder(self) -> tuple[str, str]:
+        """The purpose and process of who has it; empty where it has not said so yet."""
+        process, _, purpose = os.pread(self._file, MAX_LINE_BYTES, 0).decode(errors="replace").partition(" ")
+        return purpose, process
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # a full disk keeps nobody from having the lock, only from saying so
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, text.encode(), 0)
+
+
+def _is_to_stop() -> bool:
+    """Whether a signal that is held back until it is asked for says so."""
+    return bool(signal.sigpending() & {signal.SIGTERM, signal.SIGINT})
+
+
+def _named(holder: str, process: str) -> str:
+    return f"{holder} (process {process})" if holder else "another program"
+
+
+def _occupied(folder: Path, purpose: str, holder: str, process: str) -> str:
+    """Who has the folder, and what to do about it."""
+    if holder != GATEWAY:
+        return f"{_named(holder, process)} works in the data folder {folder}: try again when it is done"
+    if purpose != GATEWAY:
+        return f"the {_named(holder, process)} has the data folder {folder} and does not answer: try again in a moment"
+    return (
+        f"another gateway runs with the data folder {folder} (process {process}): "
+        "stop it, or set dataDir to another folder"
+    )
 
 
 class LocalServer:

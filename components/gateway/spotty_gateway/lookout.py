@@ -1,5 +1,6 @@
 """Waiting, on another thread than the loop's, for what comes of an event."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTimeError
@@ -46,6 +47,7 @@ class Lookout:
         """`post` hands an event to the loop."""
         self._post = post
         self._watches: tuple[_Watch, ...] = ()
+        self._changing = threading.Lock()
 
     def __call__(self, house: House, event: object, effects: Iterable[Effect]) -> None:
         """One step has been made; on the loop's thread."""
@@ -60,7 +62,8 @@ class Lookout:
         None where it did not in the time given. Raises what `look` raises.
         """
         watch = _Watch(asked, look)
-        self._watches = (*self._watches, watch)
+        with self._changing:  # several orders wait at once
+            self._watches = (*self._watches, watch)
         try:
             self._post(asked)
             found: T | None = watch.answer.result(within_s)
@@ -69,4 +72,5 @@ class Lookout:
         else:
             return found
         finally:
-            self._watches = tuple(one for one in self._watches if one is not watch)
+            with self._changing:
+                self._watches = tuple(one for one in self._watches if one is not watch)

@@ -51,14 +51,24 @@ class Loop:
     """The state's owner."""
 
     def __init__(
-        self, house: House, clock: Clock, listener: Listener, give_up: Callable[[], None], rejoin: Rejoin | None = None
+        self,
+        house: House,
+        clock: Clock,
+        listener: Listener,
+        give_up: Callable[[], None],
+        rejoin: Rejoin | None = None,
+        listener_due_at: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Starts with `house`; `listener` gets every step's effects, `give_up` is called when steps keep failing."""
+        """Starts with `house`; `listener` gets every step's effects, `give_up` is called when steps keep failing.
+
+        `listener_due_at` says when the listener wants to be told of a step even if nothing happens.
+        """
         self._house = house
         self._clock = clock
         self._listener = listener
         self._give_up = give_up
         self._rejoin = rejoin
+        self._listener_due_at = listener_due_at
         self._faults = 0
         self._inbox: SimpleQueue[Event | Question | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
@@ -126,6 +136,7 @@ class Loop:
     def _patience_s(self) -> float | None:
         now = self._clock.mono()
         due = [] if self._faults >= FAULTS_IN_A_ROW else [next_deadline(self._house)]
+        due.append(self._listener_due_at())
         if self._rejoin is not None:
             due += [self._rejoin.until, now + LOOK_FOR_TRUST_EVERY_US]
         elif self._watches_the_clock():

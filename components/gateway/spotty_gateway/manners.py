@@ -5,12 +5,13 @@ failed call: that is the engine's business, which knows whether anybody is still
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from spotty_gateway.engine.commands import Claim, PauseMusic, SetVolume, StartMusic
 from spotty_gateway.engine.debts import FADE_STEPS
-from spotty_gateway.engine.events import Declined, Failed, NotOurs, Paused, Position, Started, VolumeSet
+from spotty_gateway.engine.events import Declined, Failed, NotOurs, OwnVolume, Paused, Position, Started, VolumeSet
 from spotty_gateway.engine.reasons import SilentReason
-from spotty_gateway.engine.rules import SECOND, Repeat, Target
+from spotty_gateway.engine.rules import SECOND, Device, Repeat, Target
 from spotty_gateway.errors import (
     NoActiveDeviceError,
     PlayerError,
@@ -23,6 +24,14 @@ from spotty_gateway.speakers import Speakers, final_volume, id_of, is_too_loud
 
 VERIFY_AFTER_S = (0.0, 0.25, 0.75, 1.5, 3.0)
 """Waits before the looks that verify a start: a speaker that wakes up takes seconds to say that it plays."""
+
+PAUSED_WITHIN_S = 1.5
+"""A speaker that plays in the look after its pause is looked at once more after this: some say late that they stopped.
+"""
+
+NOWHERE_AGAIN_AFTER_S = (0.5, 1.5)
+"""Where something plays and Spotify does not say on which device, it is asked again after these waits. On some devices
+it never says."""
 
 
 class Manners:
@@ -47,7 +56,7 @@ class Manners:
 
     def start(self, command: StartMusic) -> Started | Declined | Failed:
         """Start the target's music unless somebody else's plays. Raises PlayerError where nothing was started."""
-        look, ours = self._player.look(), command.ours
+        look, ours = self._look(), command.ours
         if look is not None and look.is_playing:
             on_ours = look.device is not None and look.device.device.is_same_as(command.target.device)
             if look.device is not None and on_ours and ours is not None and is_claim(look, ours):
@@ -65,19 +74,23 @@ class Manners:
                 pass  # gone, or known under another id by now: the list tells
         return self._play_on_listed(command, look)
 
-    def pause(self, command: PauseMusic) -> Paused | NotOurs:
-        """Pause what the claim stands for, if it still plays. Raises PlayerError."""
-        look, claim = self._player.look(), command.claim
+    def pause(self, command: PauseMusic) -> Paused | NotOurs | Failed:
+        """Pause what the claim stands for, if it still plays, and look whether it has stopped. Raises PlayerError."""
+        look, claim = self._look(), command.claim
         if look is None or not look.is_playing:
             return NotOurs("finished" if has_run_out(look, claim) else "manual_stop")
-        ours = is_claim(look, claim)
-        on_ours = look.device is not None and look.device.device.is_same_as(claim.device)
-        if look.device is None or not (ours or (command.even_if_taken_over and on_ours)):
+        device = _to_pause(look, command)
+        if device is None:
             return NotOurs("taken_over")
-        self._player.pause(look.device.device.id)
+        self._player.pause(device.id)
+        if self._plays_on(command):
+            return Failed(
+                SilentReason.DEVICE_REFUSES, f"Spotify accepts the pause, but {device.name} plays on; it is tried again"
+            )
         restored = True
         if command.restore_volume_pct is not None:
-            restored = self._speakers.is_restored(look.device.device, command.restore_volume_pct)
+            restored = self._speakers.is_restored(device, command.restore_volume_pct)
+        ours = is_claim(look, claim)
         left_at = Position(claim.context_uri, look.track_uri, look.progress_ms) if ours and look.track_uri else None
         return Paused(left_at, restored)
 
@@ -85,7 +98,7 @@ class Manners:
         """Set the volume; where asked, only while the claim holds. Raises PlayerError."""
         device, before_pct = command.claim.device, None
         if command.only_if_ours:
-            look = self._player.look()
+            look = self._look()
             if look is None or not look.is_playing:
                 return NotOurs("finished" if has_run_out(look, command.claim) else "manual_stop")
             if look.device is None or not is_claim(look, command.claim):
@@ -97,6 +110,23 @@ class Manners:
         except VolumeRefusedError:
             return VolumeSet(None)  # a device without volume has, for us, the right one
         return VolumeSet(before_pct)
+
+    def _look(self) -> Look | None:
+        """What plays. What plays nowhere is looked at again: whose music it is hangs on the device."""
+        look = self._player.look()
+        for wait_s in NOWHERE_AGAIN_AFTER_S:
+            if look is None or not look.is_playing or look.device is not None:
+                break
+            self._pause_for(wait_s)
+            look = self._player.look()
+        return look
+
+    def _plays_on(self, command: PauseMusic) -> bool:
+        """Whether what was paused is heard all the same, also a moment later."""
+        if _to_pause(self._look(), command) is None:
+            return False
+        self._pause_for(PAUSED_WITHIN_S)
+        return _to_pause(self._look(), command) is not None
 
     def _play_on_listed(self, command: StartMusic, look: Look | None) -> Started | Failed:
         try:
@@ -121,7 +151,8 @@ class Manners:
             final_pct = None
         except PlayerError as error:  # it may be too loud: nothing is well before that is mended
             return failed(error, started_anyway=True)
-        return Started(seen.device, ours.context_uri, adopted=True, volume_pct=final_pct)
+        detail = _loudness(seen, target, final_pct)
+        return Started(seen.device, ours.context_uri, adopted=True, volume_pct=final_pct, detail=detail)
 
     def _play(
         self, command: StartMusic, seen: SeenDevice, look: Look | None, *, is_listed: bool = False
@@ -130,26 +161,36 @@ class Manners:
         target = command.target
         final_pct = final_volume(seen, target)
         first_pct = final_pct // FADE_STEPS if final_pct is not None and target.fade_in_us else final_pct
-        has_been_set = False
+        own = None if seen.volume_pct is None else OwnVolume(seen.device, seen.volume_pct)
+        changed: OwnVolume | None = None
         if first_pct is not None and first_pct != seen.volume_pct:
             try:
                 self._speakers.set_first_volume(
                     seen, first_pct, look, is_listed=is_listed, is_too_loud=is_too_loud(seen, target)
                 )
-                has_been_set = True
+                changed = own
             except VolumeRefusedError:
                 final_pct = None
+            except PlayerError as error:
+                if not error.maybe_obeyed:
+                    raise
+                return failed(error, unrestored=own)
         try:
             self._ask(id_of(seen), command)
         except PlayerError as error:
             if not error.maybe_obeyed:
-                if has_been_set and seen.volume_pct is not None and not isinstance(error, PlayerLimitError):
-                    self._speakers.is_restored(seen.device, seen.volume_pct)
-                raise
+                if changed is None or self._is_put_back(changed, error):
+                    raise
+                return failed(error, unrestored=changed)
         try:
-            return self._verified(seen, target, final_pct)
+            outcome = self._verified(seen, target, final_pct)
         except PlayerError as error:
-            return failed(error, started_anyway=True)
+            outcome = failed(error, started_anyway=True)
+        return replace(outcome, unrestored=changed) if isinstance(outcome, Failed) else outcome
+
+    def _is_put_back(self, own: OwnVolume, error: PlayerError) -> bool:
+        """Whether the speaker has its own volume again after this error, which may forbid that very request."""
+        return not isinstance(error, PlayerLimitError) and self._speakers.is_restored(own.device, own.volume_pct)
 
     def _ask(self, device_id: str, command: StartMusic) -> None:
         self._await_intent()
@@ -171,7 +212,8 @@ class Manners:
                 self._speakers.remember(target.device, look.device)
                 volume_pct = self._under_cap(look.device, target, final_pct)
                 self._arrange(look.device, look, target)
-                return Started(look.device.device, target.context_uri, adopted=False, volume_pct=volume_pct)
+                detail = _loudness(look.device, target, volume_pct)
+                return Started(look.device.device, target.context_uri, False, volume_pct, detail)
         return Failed(
             SilentReason.PLAYER_UNAVAILABLE,
             f"Spotify accepted the start on {seen.device.name}, but nothing is heard there",
@@ -204,9 +246,9 @@ class Manners:
             return
 
 
-def failed(error: PlayerError, *, started_anyway: bool = False) -> Failed:
+def failed(error: PlayerError, *, started_anyway: bool = False, unrestored: OwnVolume | None = None) -> Failed:
     """The outcome of a command that was stopped by `error`."""
-    return Failed(error.reason, str(error), round(error.retry_after_s * SECOND), started_anyway)
+    return Failed(error.reason, str(error), round(error.retry_after_s * SECOND), started_anyway, unrestored)
 
 
 def is_claim(look: Look, claim: Claim) -> bool:
@@ -216,6 +258,25 @@ def is_claim(look: Look, claim: Claim) -> bool:
     if look.context_uri is None:
         return claim.confirmed
     return _context_id(look.context_uri) == _context_id(claim.context_uri)
+
+
+def _to_pause(look: Look | None, command: PauseMusic) -> Device | None:
+    """Where this pause has something to stop, if anywhere."""
+    if look is None or not look.is_playing or look.device is None:
+        return None
+    device = look.device.device
+    intrudes = command.even_if_taken_over and device.is_same_as(command.claim.device)
+    return device if intrudes or is_claim(look, command.claim) else None
+
+
+def _loudness(seen: SeenDevice, target: Target, volume_pct: int | None) -> str:
+    """What a person has to know of a speaker that stays above the cap; it plays, as every speaker without volume."""
+    if volume_pct is not None or not is_too_loud(seen, target):
+        return ""
+    return (
+        f"{seen.device.name} plays at {seen.volume_pct} % and lets no app set its volume; "
+        f"allowed are {target.volume_cap_pct} %: turn it down by hand"
+    )
 
 
 def has_run_out(look: Look | None, claim: Claim) -> bool:

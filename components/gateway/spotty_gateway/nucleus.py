@@ -29,6 +29,7 @@ LONGEST_WAIT_S = 60.0
 RECONNECTS = 5
 """With the same token, in half a minute. It dies with the server that gave it: then only a new start brings another."""
 CLOSED_WITHIN_S = 0.1
+FAULT = "a fault in the gateway itself, please report it"
 
 
 @dataclass(slots=True)
@@ -170,10 +171,7 @@ class Nucleus:
                 item = self._look
             if item is None:
                 return
-            try:
-                item()
-            except Exception as error:  # whatever hears must not end the hearing
-                log.critical("a fault in the gateway itself, please report it", exc_info=error)
+            _try(item)
 
     def _want(self, stream: _Stream) -> None:
         def begin() -> None:
@@ -231,8 +229,12 @@ class Nucleus:
                 stream.trouble = str(error)
                 self._say(f"{error}; it is tried again")
             return False
+        except Exception as error:  # a defect must not end this stream for good: told, and tried again
+            log.critical(FAULT, exc_info=error)
+            stream.attempt = None
+            return False
         stream.trouble = ""
-        stream.stands()
+        _try(stream.stands)
         return True
 
     def _ended(self, stream: _Stream, attempt: object) -> None:
@@ -248,3 +250,10 @@ class Nucleus:
     def _tell_dropped(self) -> None:
         dropped, self._dropped = self._dropped, 0
         self._say(f"let go of {dropped} from the cloud: longer than {MOST_BYTES_DOWN} bytes, or too many at once")
+
+
+def _try(item: Callable[[], None]) -> None:
+    try:
+        item()
+    except Exception as error:  # whatever hears must not end the hearing
+        log.critical(FAULT, exc_info=error)

@@ -99,8 +99,8 @@ class PoliciesOnDisk:
                 remove_durably(path)
 
     def _write(self, standings: dict[str, Standing]) -> None:
-        self._saved = standings
         replace_durably(self._folder / VERSIONS, _STANDINGS.dump_json(standings, indent=1), OWN_EYES)
+        self._saved = standings
 
 
 def digest_of(content: bytes) -> str:

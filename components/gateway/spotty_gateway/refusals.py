@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -133,11 +135,25 @@ def unreachable(error: requests.RequestException, what: str = "Spotify") -> Play
 
 def retry_after_s(headers: Headers) -> float:
     """The wait that Spotify asks for; 0 where it asks for none, or in words that no clock understands."""
+    said = headers.get("Retry-After", "0")
     try:
-        wait_s = float(headers.get("Retry-After", 0))
+        wait_s = float(said)
     except ValueError:
-        return 0.0
+        until = _instant(said)
+        if until is None:
+            return 0.0
+        # By the clock of who says so; ours may not have been set yet.
+        wait_s = (until - (_instant(headers.get("Date", "")) or datetime.now(UTC))).total_seconds() or 1.0
     return min(max(wait_s, 1.0), LONGEST_WAIT_S) if math.isfinite(wait_s) and wait_s else 0.0
+
+
+def _instant(said: str) -> datetime | None:
+    """The instant that a header names; None where it names none."""
+    try:
+        found = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def in_short(message: str) -> str:

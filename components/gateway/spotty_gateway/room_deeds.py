@@ -29,6 +29,8 @@ PLAYED_WITHIN_S = 45.0
 """A command of Spotify's takes 20 s at most, and another room's may be under way."""
 
 MS_US = 1_000
+LONGEST_SNOOZE_US = 366 * 86_400 * SECOND
+"""Beyond the year 9999 there are no dates to show."""
 
 WHY = {
     **WHY_SILENT,
@@ -105,6 +107,8 @@ class RoomDeeds:
             until = next_morning(wall, zone)
         if until <= wall:
             return refused("past", "that instant is over already")
+        if until > wall + LONGEST_SNOOZE_US:
+            return refused("too_long", "that is more than a year: switch the room off instead")
 
         def look(house: House, _: Sequence[Effect]) -> Upshot:
             room = house.rooms.get(sensor_id)

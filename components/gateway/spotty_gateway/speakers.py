@@ -25,6 +25,8 @@ class _Known:
     has_volume: bool = True
     """As the last list or look said."""
     refused_until_s: float = float("-inf")
+    refused_at_s: float | None = None
+    """Since when it refuses, or is without volume, for another run: in seconds since 1970."""
     is_doubtful: bool = False
     """It was seen under another name than the chosen one: it may have been renamed, or two have swapped names."""
 
@@ -45,17 +47,18 @@ class Speakers:
         remembered: Iterable[RememberedDevice] = (),
         keep: Keep = lambda _: None,
         monotonic_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`remembered` is what an earlier run kept."""
+        """`remembered` is what an earlier run kept; `now_s` gives seconds since 1970, to compare with what it kept."""
         self._player = player
         self._keep = keep
         self._monotonic_s = monotonic_s
-        until_s = monotonic_s() + REFUSAL_LASTS_S
-        self._known: dict[tuple[str, str], _Known] = {}
-        for one in remembered:
-            chosen = Device(one.name, one.type)
-            refused_until_s = until_s if one.refuses_volume else float("-inf")
-            self._known[_key(chosen)] = _Known(chosen, one.id, refused_until_s=refused_until_s)
+        self._now_s = now_s
+        before = tuple(remembered)
+        known = [self._from(one) for one in before]
+        self._known: dict[tuple[str, str], _Known] = {one.chosen.called: one for one in known}
+        if self._remembered() != before:  # a week is over, or begins because nobody knew when it had begun
+            keep(self._remembered())
 
     def forget(self) -> None:
         """The account is another, or none: nothing is remembered of its devices."""
@@ -69,7 +72,7 @@ class Speakers:
             seen_id = look.device.device.id
             is_it = seen_id is not None and known_id in {None, seen_id}  # else it may be a namesake
             return look.device if is_it and not look.device.is_restricted else None
-        known = self._known.get(_key(target.device))
+        known = self._known.get(target.device.called)
         refuses = self.refuses_volume(target.device)
         its_own_volume_counts = (target.volume_cap_pct < FULL_PCT and (target.volume_pct is None or refuses)) or (
             target.fade_in_us > 0 and target.volume_pct is None and not refuses
@@ -103,11 +106,14 @@ class Speakers:
         """Note under which id `wanted` was seen, and what was seen of it."""
         if seen.device.id is None:
             return
-        known = self._known.get(_key(wanted))
+        known = self._known.get(wanted.called)
         if known is None or known.id != seen.device.id:
             known = _Known(Device(wanted.name, wanted.type), seen.device.id)
-        is_doubtful = _key(seen.device) != _key(wanted)
-        self._note(replace(known, has_volume=seen.volume_pct is not None, is_doubtful=is_doubtful))
+        is_doubtful = seen.device.called != wanted.called
+        has_volume = seen.volume_pct is not None
+        if not has_volume and not known.refuses_volume(self._monotonic_s()):
+            known = replace(known, refused_at_s=self._now_s())
+        self._note(replace(known, has_volume=has_volume, is_doubtful=is_doubtful))
 
     def refuses_volume(self, device: Device) -> bool:
         """Whether this device is remembered as one whose volume cannot be set."""
@@ -165,34 +171,55 @@ class Speakers:
             raise VolumeRefusedError(f"{device.name}: its volume could not be set by apps when it was last tried")
         known = self._of(device) or _Known(Device(device.name, device.type), device_id)
         try:
-            self._player.set_volume(device_id, volume_pct)
+            self._set_unless_meant(device, device_id, volume_pct)
         except VolumeRefusedError:
-            self._note(replace(known, refused_until_s=self._monotonic_s() + REFUSAL_LASTS_S))
+            until_s = self._monotonic_s() + REFUSAL_LASTS_S
+            self._note(replace(known, refused_until_s=until_s, refused_at_s=self._now_s()))
             raise
         if self.refuses_volume(device):
-            self._note(replace(known, has_volume=True, refused_until_s=float("-inf")))
+            self._note(replace(known, has_volume=True, refused_until_s=float("-inf"), refused_at_s=None))
+
+    def _set_unless_meant(self, device: Device, device_id: str, volume_pct: int) -> None:
+        """Ask twice who has never refused before: a refusal that was a whim would be believed for a week."""
+        try:
+            self._player.set_volume(device_id, volume_pct)
+        except VolumeRefusedError:
+            if self.refuses_volume(device):
+                raise
+            self._player.set_volume(device_id, volume_pct)
 
     def _known_id(self, device: Device) -> str | None:
-        known = self._known.get(_key(device))
+        known = self._known.get(device.called)
         return device.id if known is None else known.id
 
     def _of(self, device: Device) -> _Known | None:
         """What is known of it, also where it has another name by now."""
         by_id = (one for one in self._known.values() if one.id == device.id)
-        return self._known.get(_key(device)) or next(by_id, None)
+        return self._known.get(device.called) or next(by_id, None)
 
     def _note(self, known: _Known) -> None:
         before = self._remembered()
-        self._known[_key(known.chosen)] = known
+        self._known[known.chosen.called] = known
         if self._remembered() != before:
             self._keep(self._remembered())
 
     def _remembered(self) -> tuple[RememberedDevice, ...]:
         now_s = self._monotonic_s()
         return tuple(
-            RememberedDevice(one.chosen.name, one.chosen.type, one.id, one.refuses_volume(now_s))
+            RememberedDevice(one.chosen.name, one.chosen.type, one.id, refuses, one.refused_at_s if refuses else None)
             for one in self._known.values()
+            for refuses in [one.refuses_volume(now_s)]
         )
+
+    def _from(self, one: RememberedDevice) -> _Known:
+        """What an earlier run kept. A refusal is believed until its week is over, however often we are started anew."""
+        chosen = Device(one.name, one.type)
+        if not one.refuses_volume:
+            return _Known(chosen, one.id)
+        now_s = self._now_s()
+        refused_at_s = now_s if one.refused_at_s is None else min(one.refused_at_s, now_s)
+        until_s = self._monotonic_s() + refused_at_s + REFUSAL_LASTS_S - now_s
+        return _Known(chosen, one.id, refused_until_s=until_s, refused_at_s=refused_at_s)
 
 
 def chosen_from(present: Sequence[SeenDevice], wanted: Device) -> SeenDevice:
@@ -201,7 +228,7 @@ def chosen_from(present: Sequence[SeenDevice], wanted: Device) -> SeenDevice:
     By name and type; of several so called the one with the known id, else the one that is active. Where nobody has the
     name any more, the one with the known id has been renamed.
     """
-    named = [seen for seen in present if _key(seen.device) == _key(wanted)]
+    named = [seen for seen in present if seen.device.called == wanted.called]
     same = named or [seen for seen in present if seen.device.id is not None and seen.device.id == wanted.id]
     if not same:
         names = ", ".join(sorted(seen.device.name for seen in present)) or "none"
@@ -241,7 +268,3 @@ def final_volume(seen: SeenDevice, target: Target) -> int | None:
 def is_too_loud(seen: SeenDevice, target: Target) -> bool:
     """Whether it is known to stand above the cap."""
     return seen.volume_pct is not None and seen.volume_pct > target.volume_cap_pct
-
-
-def _key(device: Device) -> tuple[str, str]:
-    return device.name.casefold(), device.type.casefold()

@@ -1,6 +1,7 @@
 """Spotify's Web API through spotipy: the one place that knows it. Its errors are translated here and nowhere else."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,6 @@ from spotty_gateway.errors import (
     NoActiveDeviceError,
     PlayerAuthError,
     PlayerError,
-    PlayerLimitError,
     PlayerRefusedError,
     PlayerUnavailableError,
     PremiumNeededError,
@@ -37,6 +37,10 @@ SECOND_LOOK_S = 1.0
 """After a refusal that Spotify may not mean."""
 
 NO_CONTENT, BAD_REQUEST = 204, 400
+
+OPAQUE = re.compile(rb"[\w+/=.-]{16,128}")
+"""What Spotify has answered commands with, instead of nothing, since the summer of 2024: 27 letters that mean nothing
+to us."""
 
 logging.getLogger("spotipy").setLevel(logging.CRITICAL)  # it logs every error that we report, and tokens at DEBUG
 
@@ -57,25 +61,26 @@ class SpotifyPlayer:
         monotonic_s: Callable[[], float] = time.monotonic,
         transport: HTTPAdapter | None = None,
         ca_file: str | None = None,
+        renewals: Backoff | None = None,
     ) -> None:
         """`tokens` is the token file; the URLs are roots, without `/v1`; `now_s` gives seconds since 1970.
 
         Every request passes `gate`. `wait` waits so many seconds, or less where it has to. `transport` carries the
-        requests instead of sockets, `ca_file` names the certificates to trust instead of the world's.
+        requests instead of sockets, `ca_file` names the certificates to trust instead of the world's. `renewals` are
+        the waits between renewals of the token that fail.
         """
         self._connection = Connection(
             api_url, gate or OpenGate(), transport=transport, monotonic_s=monotonic_s, ca_file=ca_file
         )
         session = self._connection.session  # with its own, spotipy would sleep through Retry-After inside the call
         session.hooks["response"].append(self._note_answer)
-        self._auth = DeviceAuth(client_id, accounts_url, TokenFile(tokens), session, now_s, monotonic_s)
+        self._auth = DeviceAuth(client_id, accounts_url, TokenFile(tokens), session, now_s, monotonic_s, renewals)
         self._spotify = spotipy.Spotify(auth_manager=self._auth, requests_session=session)
         self._spotify.prefix = f"{api_url}/v1/"
         self._spotify.requests_timeout = self._auth.requests_timeout = CONNECT_S, READ_S
         self._answer: requests.Response | None = None
         self._limit = self._connection.limit
         self._wait = wait
-        self._renewals = Backoff()
 
     def close(self) -> None:
         """Give up the connection."""
@@ -92,12 +97,8 @@ class SpotifyPlayer:
             token_in_s = self._auth.get_ready()
         except PlayerAuthError:  # nothing to do before a person has done something, or a quarantine is over
             return Readiness(again_in_s=self._auth.barred_s() or None)
-        except PlayerLimitError as error:
-            token_in_s = error.retry_after_s
         except PlayerError as error:
-            token_in_s = max(error.retry_after_s, self._renewals.next_s())
-        else:
-            self._renewals.reset()
+            token_in_s = max(error.retry_after_s, self._auth.renewable_in_s())
         finally:
             self._limit.within(float("inf"))
         ready = self._connection.get_ready()
@@ -119,8 +120,8 @@ class SpotifyPlayer:
         """The devices that are there now. Raises PlayerError."""
         found = self._call(self._spotify.devices)
         try:
-            return [_seen(one) for one in found["devices"]]
-        except (KeyError, TypeError, AttributeError) as error:
+            return [seen for one in found["devices"] if (seen := _listed(one)) is not None]
+        except (KeyError, TypeError) as error:
             raise PlayerUnavailableError("Spotify's list of devices cannot be read") from error
 
     def play(self, device_id: str, context_uri: str, position: Position | None) -> None:
@@ -204,7 +205,7 @@ class SpotifyPlayer:
         answer = self._last_answer()
         if answer is None:  # spotipy takes a request that cannot be built for an answer without JSON
             raise PlayerUnavailableError("a request to Spotify could not be made; please report this")
-        if found is None and answer.content.lstrip().startswith(b"<"):
+        if found is None and not _is_spotify_s(answer):
             raise PlayerUnavailableError(
                 "something answers in Spotify's place, perhaps the login page of this network: open a web page there"
             )
@@ -231,24 +232,58 @@ class SpotifyPlayer:
         return self._answer
 
 
+def _is_spotify_s(answer: requests.Response) -> bool:
+    """Whether Spotify may have said yes so: with nothing, JSON, or a word that means nothing to us."""
+    body = answer.content.strip()
+    if not body or OPAQUE.fullmatch(body):
+        return True
+    try:
+        answer.json()
+    except ValueError:
+        return False
+    return True
+
+
 def _look(found: dict[str, Any]) -> Look:
     device, context, track = found.get("device"), found.get("context"), found.get("item")
+    is_playing, repeat = found["is_playing"], found.get("repeat_state")
+    if not isinstance(is_playing, bool):  # on this word it hangs whether somebody's music is paused
+        raise TypeError("neither playing nor not")
     return Look(
-        is_playing=bool(found["is_playing"]),
+        is_playing=is_playing,
         device=None if device is None else _seen(device),
-        context_uri=context["uri"] if context else None,
-        track_uri=track["uri"] if track else None,
-        progress_ms=found.get("progress_ms") or 0,
+        context_uri=_text_or_none(context.get("uri")) if context else None,
+        track_uri=_text_or_none(track.get("uri")) if track else None,
+        progress_ms=round(found.get("progress_ms") or 0),
         shuffle=bool(found.get("shuffle_state")),
-        repeat=Repeat(found.get("repeat_state", "off")),
+        # A word that is new to us: music that we could not look at could not be paused either.
+        repeat=Repeat(repeat) if repeat in set(Repeat) else Repeat.OFF,
     )
+
+
+def _listed(found: Any) -> SeenDevice | None:  # noqa: ANN401 - Spotify's own JSON
+    """A device of the list; None for one that cannot be read: nobody can choose it, and it hides no other."""
+    try:
+        return _seen(found)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _seen(found: dict[str, Any]) -> SeenDevice:
-    has_volume = found.get("supports_volume", True) and found.get("volume_percent") is not None
+    name, kind, volume_pct = found["name"], found["type"], found.get("volume_percent")
+    if not isinstance(name, str) or not isinstance(kind, str):
+        raise TypeError("a device without a name")
+    if not found.get("supports_volume", True):
+        volume_pct = None
     return SeenDevice(
-        device=Device(found["name"], found["type"], found["id"]),
+        device=Device(name, kind, _text_or_none(found["id"])),
         is_active=bool(found["is_active"]),
         is_restricted=bool(found["is_restricted"]),
-        volume_pct=found["volume_percent"] if has_volume else None,
+        volume_pct=None if volume_pct is None else round(volume_pct),
     )
+
+
+def _text_or_none(found: object) -> str | None:
+    if found is None or isinstance(found, str):
+        return found
+    raise TypeError("no text")

@@ -31,7 +31,7 @@ def status_of(
 
 
 def _room(house: House, sensor_id: str, room: Room, name: str, story: RoomStory) -> dict[str, Any]:
-    state, why = _state(room)
+    state, why = state_of(room)
     due_at, due = next_of(room, house.offset, trusted=house.trusted)
     today = local_day(house.mono + house.offset, room.rules.zone)
     return {
@@ -49,7 +49,8 @@ def _room(house: House, sensor_id: str, room: Room, name: str, story: RoomStory)
     }
 
 
-def _state(room: Room) -> tuple[str, str]:
+def state_of(room: Room) -> tuple[str, str]:
+    """What the room does in one word, and why in a few."""
     playback = room.music.playback
     if room.session is None:
         return "vacant", "switched off" if not room.rules.enabled else ""

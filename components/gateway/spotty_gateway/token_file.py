@@ -46,9 +46,11 @@ class TokenFile(CacheHandler):  # type: ignore[misc]  # spotipy is untyped
         self.save_again()
         if self._unsaved is not None:
             return self._unsaved
-        self._read = self._version()
+        self._read = None
         try:
-            found = json.loads(self._path.read_bytes())
+            with self._path.open("rb") as file:
+                self._read = _version_of(os.fstat(file.fileno()))  # of what is read, whatever replaces it meanwhile
+                found = json.loads(file.read())
         except FileNotFoundError:
             raise PlayerAuthError(f"Spotify is not connected, {self._path} is missing: {CONNECT}") from None
         except OSError as error:
@@ -96,10 +98,13 @@ class TokenFile(CacheHandler):  # type: ignore[misc]  # spotipy is untyped
 
     def _version(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            return _version_of(self._path.stat())
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns
+
+
+def _version_of(found: os.stat_result) -> tuple[int, int]:
+    return found.st_ino, found.st_mtime_ns
 
 
 def is_token(found: object) -> bool:

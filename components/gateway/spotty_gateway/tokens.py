@@ -6,6 +6,7 @@ from collections.abc import Callable
 import requests
 from spotipy.oauth2 import SpotifyOauthError, SpotifyPKCE
 
+from spotty_gateway.connection import Backoff
 from spotty_gateway.errors import PlayerAuthError, PlayerError, PlayerLimitError, PlayerUnavailableError
 from spotty_gateway.quarantine import Quarantine, Strikes
 from spotty_gateway.refusals import RATE_WINDOW_S, TOO_MANY_REQUESTS, retry_after_s, unreachable
@@ -19,6 +20,8 @@ EARLY_S = 120.0
 READY_EARLY_S = 600.0
 """Idle time renews it when it has this long to live, so that calls need not."""
 SAVE_AGAIN_S = 60.0
+LEAST_WAIT_S = 60.0
+"""Between two renewals in idle time, however soon a token ends: what a call needs before is renewed by the call."""
 
 NO_APP = "none"
 
@@ -44,8 +47,12 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
         session: requests.Session,
         now_s: Callable[[], float],
         monotonic_s: Callable[[], float],
+        renewals: Backoff | None = None,
     ) -> None:
-        """`accounts_url` is the accounts service's root; `now_s` gives seconds since 1970."""
+        """`accounts_url` is the accounts service's root; `now_s` gives seconds since 1970.
+
+        `renewals` are the waits after renewals that failed. A command does not wait: it asks once.
+        """
         super().__init__(
             client_id=client_id or NO_APP,  # spotipy would look for one in the environment, and end us without
             redirect_uri="http://127.0.0.1:8888/callback",
@@ -63,6 +70,8 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
         self._refused: str | None = None
         self._strikes = Strikes()
         self._barred_until_s = float("-inf")
+        self._renewals = renewals or Backoff()
+        self._renew_from_s = float("-inf")
 
     def get_access_token(self, code: str | None = None, check_cache: bool = True, as_dict: bool = False) -> str:
         """A token that lives for a while yet. Raises PlayerAuthError without consent, PlayerUnavailableError."""
@@ -71,11 +80,22 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
         return access_token
 
     def get_ready(self) -> float:
-        """Renew the token ahead of need; in how many seconds that is due again. Raises as `get_access_token`."""
-        tokens = self._living(READY_EARLY_S)
+        """Renew the token ahead of need; in how many seconds that is due again. Raises as `get_access_token`.
+
+        Not before the wait is over after a renewal that has failed, whoever had asked for that.
+        """
+        tokens = self._usable()
+        if not self._lives(tokens, READY_EARLY_S):
+            if wait_s := self.renewable_in_s():
+                return wait_s
+            tokens = self._renewed(tokens)
         self._file.save_again()
-        due_s = self._left_s(tokens) - _early_s(tokens, READY_EARLY_S)
+        due_s = max(LEAST_WAIT_S, self._left_s(tokens) - _early_s(tokens, READY_EARLY_S))
         return due_s if self._file.is_saved else min(due_s, SAVE_AGAIN_S)
+
+    def renewable_in_s(self) -> float:
+        """For how long yet idle time renews nothing, after renewals that have failed; 0 where it may."""
+        return max(0.0, self._renew_from_s - self._monotonic_s())
 
     def barred_s(self) -> float:
         """For how long yet nothing is asked with this token; 0 where it may be used."""
@@ -103,6 +123,11 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
             self._keep({name: value for name, value in self._tokens.items() if name != "quarantine"})
 
     def _living(self, early_s: float) -> TokenInfo:
+        tokens = self._usable()
+        return tokens if self._lives(tokens, early_s) else self._renewed(tokens)
+
+    def _usable(self) -> TokenInfo:
+        """The tokens, whose access token may have ended. Raises PlayerAuthError."""
         if not self._has_app:
             raise PlayerAuthError("the settings have no spotifyClientId: 'spotty login --help' says how to get one")
         tokens = self._current()
@@ -114,7 +139,7 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
             )
         if tokens["refresh_token"] == self._refused:
             raise PlayerAuthError(f"Spotify's consent has ended: {CONNECT} again")
-        return tokens if self._lives(tokens, early_s) else self._renewed(tokens)
+        return tokens
 
     def _current(self) -> TokenInfo:
         """The tokens as they stand in the file, which another process may have written or deleted."""
@@ -163,10 +188,14 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
             renewed, error = self._tried(tokens["refresh_token"])
         except SupersededError:
             renewed, error = self._current(), None
-        if error is not None:
-            raise error
         if renewed is None:
-            raise PlayerUnavailableError(f"{ACCOUNTS} answers what cannot be read; it is tried again")
+            error = error or PlayerUnavailableError(f"{ACCOUNTS} answers what cannot be read; it is tried again")
+            if not isinstance(error, PlayerLimitError):  # that one the gate remembers
+                wait_s = max(error.retry_after_s, self._renewals.next_s())
+                self._renew_from_s = self._monotonic_s() + wait_s
+            raise error
+        self._renewals.reset()
+        self._renew_from_s = float("-inf")
         self._tokens = renewed
         return renewed
 
@@ -182,7 +211,7 @@ class DeviceAuth(SpotifyPKCE):  # type: ignore[misc]  # spotipy is untyped
             return None, None
         except requests.RequestException as error:
             return None, unreachable(error, ACCOUNTS)
-        except (ValueError, KeyError, TypeError, AttributeError):  # JSON, but no answer of a token endpoint
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError):  # JSON, but no token endpoint's answer
             return None, None
 
 

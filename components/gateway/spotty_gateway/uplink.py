@@ -5,6 +5,11 @@ that the order within a sensor and kind is kept and a nucleus is not flooded. Wh
 tried at a time, ever more rarely, never twice in a second; the first that gets through opens the way again. Between,
 it sleeps: until a record is on the disk, a wait is over, or the nucleus is said to be back.
 
+What has been taken is not always there yet. Nucleus classic may take a message into memory: its records stay for a day
+as sent. Nucleus lite answers when a message has been sent, not when the broker has acknowledged it; it holds so many
+that are not, and they die with the link. So the records of that many messages stay until later ones have been taken,
+and after a break they go out again, once: a consumer knows a record that it has.
+
 What is refused for good is set aside and told, and holds up nobody. Nobody can say whether it was the record or the
 topic that was refused: first a record is tried alone, and after a few such refusals the whole topic is taken for it.
 """
@@ -12,6 +17,7 @@ topic that was refused: first a record is tried alone, and after a few such refu
 import logging
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -56,15 +62,24 @@ class Uplink:
         clock: Clock,
         report: Callable[[Refused], None],
         *,
+        unproven: int = 0,
         chance: random.Random | None = None,
         begin: Callable[[Work], None] | None = None,
     ) -> None:
-        """`report` is told what was set aside, on the uplink's thread. `begin` gets each publish to carry out."""
+        """`report` is told what was set aside, on the uplink's thread. `begin` gets each publish to carry out.
+
+        `unproven`: of so many messages, the last that were taken, nobody knows yet whether they have arrived.
+        """
         self._gateway_id = gateway_id
         self._outbox = outbox
         self._cloud = cloud
         self._clock = clock
         self._report = report
+        self._unproven_at_most = unproven
+        self._unproven: deque[tuple[int, ...]] = deque()
+        self._sent_again: frozenset[int] = frozenset()
+        """What was unproven at the last break: taken once more, it counts as arrived, or a link that is too slow for
+        us would see the same messages for ever."""
         self._chance = chance or random.Random()  # noqa: S311 - spreads attempts, guards no secret
         self._begin = begin or _on_a_thread
         self._inbox: SimpleQueue[Work | None] = SimpleQueue()
@@ -238,16 +253,37 @@ class Uplink:
 
     def _got_through(self, post: _Post) -> None:
         self._gone = False
-        self._outbox.settle(post.ids, Fate.KEPT if self._cloud.keeps_acknowledged else Fate.DONE)
+        self._settle(post.ids)
         self._refusals.pop(post.lane, None)
         if self._failures:
             log.info("records get through to the cloud again")
         self._failures = self._failed_up_to = self._not_before = 0
 
+    def _settle(self, ids: tuple[int, ...]) -> None:
+        if self._cloud.keeps_acknowledged:
+            self._outbox.settle(ids, Fate.KEPT)
+            return
+        news = tuple(one for one in ids if one not in self._sent_again) if self._unproven_at_most else ()
+        if len(news) < len(ids):
+            self._outbox.settle([one for one in ids if one not in news], Fate.DONE)
+        if news:
+            self._outbox.settle(news, Fate.KEPT)
+            self._unproven.append(news)
+            if len(self._unproven) > self._unproven_at_most:
+                self._outbox.settle(self._unproven.popleft(), Fate.DONE)
+
+    def _broken(self) -> None:
+        """The link has ended, or may have: what it had not delivered goes out again, before anything newer."""
+        if self._unproven:
+            self._sent_again = frozenset(one for ids in self._unproven for one in ids)
+            self._unproven.clear()
+            self._outbox.send_again()
+
     def _failed(self, post: _Post, error: Exception) -> None:
         if isinstance(error, CloudGoneError) and not self._gone:
             self._gone = True
             self._outbox.send_again()  # before anything newer: what it had only in memory went with it
+        self._broken()
         self._behind.add(post.lane[0])
         if post.number <= self._failed_up_to:
             self._not_before = max(self._not_before, self._clock.mono() + LEAST_WAIT_US)
@@ -281,6 +317,7 @@ class Uplink:
         self._woken = True
         if self._cloud.keeps_acknowledged:
             self._outbox.send_again()
+        self._broken()
         if self._failures:
             self._not_before = min(self._not_before, self._clock.mono() + LEAST_WAIT_US)
 

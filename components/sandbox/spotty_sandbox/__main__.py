@@ -11,7 +11,7 @@ from shutil import copyfileobj
 from typing import BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from spotty_sandbox import demo, nucleus, spotify, year
+from spotty_sandbox import aws, demo, nucleus, spotify, year
 from spotty_sandbox.casas import NotCasasError, check_patterns, read_casas, write_log
 
 BAD_INPUT = 2
@@ -67,6 +67,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "demo": ("a house, its people and speakers, with the real gateway in it", demo.run),
     "spotify": ("a Spotify to test against: Web API player and accounts service", spotify.run),
     "nucleus": ("a Greengrass nucleus that runs a component by its recipe", nucleus.run),
+    "aws": ("an AWS on this computer, to deploy our template to", aws.run),
     "year": ("a household's year in simulated time, again and again: do the promises hold?", year.run),
     "import": ("a CASAS smart-home log as a log for spotty replay", import_log),
 }

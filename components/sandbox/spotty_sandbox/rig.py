@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 from spotty_contract.gateway import GatewayPolicy
 from spotty_contract.policy import Policy
 from spotty_gateway.app import Gateway
+from spotty_gateway.cloud_side import CloudAccess
 from spotty_gateway.engine.commands import SessionFacts
 from spotty_gateway.ports import Clock
 from spotty_gateway.settings import Settings
@@ -45,8 +46,12 @@ class Rig:
         record: Callable[[SessionFacts], None] = ignore,
         edge_at: Callable[[Edge], int] | None = None,
         settings: Json | None = None,
+        cloud: CloudAccess | None = None,
     ) -> None:
-        """`edge_at` gives an edge's instant (default: the instant on `clock`); `settings` override the rig's."""
+        """`edge_at` gives an edge's instant (default: the instant on `clock`); `settings` override the rig's.
+
+        `cloud` is the way to the cloud, where there is to be one.
+        """
         self.folder = folder
         self.simulator = simulator
         self._wiring = GatewayPolicy.model_validate(wiring)
@@ -56,6 +61,7 @@ class Rig:
         self._record = record
         self._edge_at = edge_at or (lambda _: clock.mono())
         self._settings = dict(settings or {})
+        self._cloud = cloud
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -78,6 +84,7 @@ class Rig:
                 self._say,
                 self._edge_at,
                 self._record,
+                cloud=self._cloud,
             )
             self.gateway.start()
             stack.callback(self.gateway.stop)

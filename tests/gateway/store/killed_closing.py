@@ -17,10 +17,11 @@ from tests.gateway.store.workbench import PATIENCE_S
 
 from spotty_gateway.account_memory import AccountMemory, decode
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.guard import Guard
+from spotty_gateway.guard import LEAST_LIMIT, Guard
 from spotty_gateway.store import Store
 
-CALLS = 5
+CALLS = LEAST_LIMIT + 5
+"""As many as it takes to learn something from a quota that is used up."""
 
 
 def close_and_live_on(folder: Path, pipe: int) -> None:

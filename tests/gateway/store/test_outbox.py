@@ -383,6 +383,38 @@ def test_the_version_before_goes_on_with_our_file(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"state.db"}
 
 
+def test_what_only_a_newer_version_sends_is_left_for_it(tmp_path: Path) -> None:
+    """After a downgrade a kind that nobody here knows waits untouched; the snapshot and all else go on."""
+    with running_outbox(tmp_path) as store:
+        put_sessions(store, "a", "b")
+    with closing(sqlite3.connect(tmp_path / "state.db")) as newer:
+        newer.execute("UPDATE outbox SET kind = 'weather' WHERE id = 1")
+        newer.commit()
+    with running_outbox(tmp_path) as store:
+        store.save(house(1), "boot-a")
+        put_sessions(store, "c")
+        assert store.flush(PATIENCE_S)
+        assert names(fetch(store)) == ["b/1", "c/1"]
+    with closing(sqlite3.connect(tmp_path / "state.db")) as newer:
+        assert newer.execute("SELECT count(*) FROM outbox WHERE kind = 'weather'").fetchone() == (1,)
+
+
+def test_what_is_on_the_disk_is_not_put_again_where_handing_over_fails(tmp_path: Path) -> None:
+    """The record was written before that, and nothing has multiplied when somebody asks again."""
+    failed = threading.Event()
+
+    def fail(*_: object) -> None:
+        failed.set()
+        raise ValueError("a planted fault")
+
+    with running_outbox(tmp_path) as store:
+        store.outbox.put(Kind.MOTION, decision(1), BOOT)
+        store.outbox.fetch((), 5, fail)
+        assert failed.wait(PATIENCE_S)
+        assert store.flush(PATIENCE_S)
+        assert names(fetch(store)) == ["e1"]
+
+
 def test_a_damaged_file_is_counted_anew(tmp_path: Path) -> None:
     """Where state.db has to be begun anew, the counts are those of the new one."""
     with running_outbox(tmp_path) as store:

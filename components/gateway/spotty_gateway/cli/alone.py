@@ -8,30 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 
 from spotty_gateway.account import Account
-from spotty_gateway.account_memory import AccountMemory, AccountMemoryError, decode
+from spotty_gateway.account_memory import AccountMemory, AccountMemoryError, GuardState, decode
 from spotty_gateway.clock import SystemClock
 from spotty_gateway.engine.places import without_places
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.guard import GuardView, Purpose
+from spotty_gateway.guard import GuardView, Moment, Purpose, view
 from spotty_gateway.local import FolderLock, LocalError
 from spotty_gateway.residents import read_residents
 from spotty_gateway.settings import Settings
 from spotty_gateway.snapshot import SnapshotError
 from spotty_gateway.snapshot import decode as decode_house
 from spotty_gateway.spotify import SpotifyPlayer
-from spotty_gateway.store import Store
+from spotty_gateway.store import Store, account_in
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+PLAYER_WITHIN_S = 9.0
+"""Less than a gateway waits for the folder."""
+
 
 @contextmanager
-def player_of(settings: Settings, complain: Callable[[str], None]) -> Iterator[SpotifyPlayer]:
+def player_of(settings: Settings, purpose: str, complain: Callable[[str], None]) -> Iterator[SpotifyPlayer]:
     """The household's account. Every call passes its guard and is counted; `complain` is told of a disk's trouble.
 
-    Raises LocalError where the folder is a running gateway's or somebody else's.
+    A gateway that is started meanwhile waits for us, and tells for which `purpose`: all calls together have only
+    PLAYER_WITHIN_S. Raises LocalError where the folder is a running gateway's or somebody else's.
     """
     with ExitStack() as undo:
-        undo.callback(_locked(settings.data_dir).release)
+        undo.callback(_locked(settings.data_dir, purpose).release)
         clock = SystemClock(assume_trusted=settings.clock == "assume_trusted")
         store = Store(settings.data_dir, complain)
         guard = Account(clock, BOOT_ID.read_text().strip(), store, settings, complain).guard
@@ -47,20 +51,22 @@ def player_of(settings: Settings, complain: Callable[[str], None]) -> Iterator[S
             gate=guard,
         )
         undo.callback(player.close)
+        player.within(PLAYER_WITHIN_S)
         yield player
 
 
-def guard_of(settings: Settings, complain: Callable[[str], None]) -> GuardView:
-    """How the account's guard stands, by what the last gateway kept. Raises LocalError as above."""
-    lock = _locked(settings.data_dir)
-    try:
-        clock = SystemClock(assume_trusted=settings.clock == "assume_trusted")
-        store = Store(settings.data_dir, complain)
-        guard = Account(clock, BOOT_ID.read_text().strip(), store, settings, complain).guard
-        store.close()
-    finally:
-        lock.release()
-    return guard.view()
+def guard_of(settings: Settings) -> GuardView:
+    """How the account's guard stands, by what the last gateway kept; nothing is changed.
+
+    Raises AccountUnreadableError, AccountMemoryError.
+    """
+    clock, boot_id = SystemClock(assume_trusted=settings.clock == "assume_trusted"), BOOT_ID.read_text().strip()
+    path = settings.data_dir / "state.db"
+    kept = account_in(path) if path.exists() else None
+    mono = clock.mono()
+    state = GuardState(boot_id, mono) if kept is None else decode(kept).guard
+    now = Moment(mono, mono + clock.offset(), clock.trusted())
+    return view(state, boot_id, now, settings.spotify_calls_a_day)
 
 
 def forget_on_disk(settings: Settings, complain: Callable[[str], None]) -> bool:
@@ -68,7 +74,7 @@ def forget_on_disk(settings: Settings, complain: Callable[[str], None]) -> bool:
 
     What the guard knows stays: Spotify's waits and quotas are the app's, whoever is connected. Raises LocalError.
     """
-    lock = _locked(settings.data_dir)
+    lock = _locked(settings.data_dir, "spotty logout")
     try:
         store = Store(settings.data_dir, complain)
         memory, saved = _memory(store), store.load()
@@ -108,11 +114,11 @@ def name_of(user: int) -> str:
         return f"#{user}"
 
 
-def _locked(folder: Path) -> FolderLock:
+def _locked(folder: Path, purpose: str) -> FolderLock:
     fault = owner_fault(folder)
     if fault is not None:
         raise LocalError(fault)
-    return FolderLock(folder)
+    return FolderLock(folder, purpose)
 
 
 def _memory(store: Store) -> AccountMemory | None:

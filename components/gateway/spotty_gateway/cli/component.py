@@ -20,13 +20,17 @@ from spotty_gateway.cli.foreground import (
     log,
     system_goes_down,
 )
+from spotty_gateway.cloud_side import CloudAccess
 from spotty_gateway.errors import CloudError
 from spotty_gateway.local import LocalError
 from spotty_gateway.nucleus import FIRST_WAIT_S, LONGEST_WAIT_S, Nucleus
 from spotty_gateway.settings import BadSettingsError, changes, in_force, read_configuration, write_settings
 from spotty_hardware import inputs
 
-NEW_TOKEN_NEEDED = 3
+THING_NAME = "AWS_IOT_THING_NAME"
+"""What a nucleus calls the gateway in every component's environment."""
+
+START_ANEW = 3
 LEAVES_AFTER_S = 20 * 60.0
 """Nucleus lite starts a component three times an hour, then never again: whoever ends sooner may be ended for good."""
 LOOKS_EVERY_S = 30.0
@@ -51,6 +55,7 @@ class Component:
         self._first_wait_s = first_wait_s
         self._nucleus = Nucleus(socket, token, log.info, self._gone, first_wait_s)
         self._is_gone = False
+        self._is_restarted = False
         self._giving_up = GivingUp()
 
     def live(self) -> int:
@@ -75,7 +80,7 @@ class Component:
             if self._giving_up.asked:
                 self._nucleus.report(running=False, within_s=LAST_WORD_WITHIN_S)
                 return STOPPED_IN_HASTE
-            return NEW_TOKEN_NEEDED if leaves else 0 if written else STOPPED_IN_HASTE
+            return START_ANEW if leaves else 0 if written else STOPPED_IN_HASTE
 
     def _configuration(self) -> Mapping[str, Any] | int:
         """What the nucleus has for us, waited for until we may leave; an exit code where we are to end instead."""
@@ -91,7 +96,7 @@ class Component:
             if signal.sigtimedwait(STOP_SIGNALS, wait_s) is not None:
                 return 0
             if may_leave(self._up_s(), is_vacant=True):
-                return NEW_TOKEN_NEEDED
+                return START_ANEW
             wait_s = min(LONGEST_WAIT_S, wait_s * 2)
 
     def _gateway(self, found: Mapping[str, Any], undo: ExitStack) -> Gateway:
@@ -102,10 +107,19 @@ class Component:
             log.warning("%s", fault)
         logging.getLogger().setLevel(self._settings.log_level.upper())
         factory = undo.enter_context(inputs.pin_factory(self._settings.pin_factory))
-        gateway = gateway_of(self._settings, lambda on_edge: inputs.PinInputs(factory, on_edge), self._giving_up)
+        kind, thing = self._nucleus.know(self._settings.nucleus), os.environ.get(THING_NAME, "")
+        cloud = CloudAccess(thing, self._nucleus, kind, self._restart, self._up_s) if thing else None
+        gateway = gateway_of(self._settings, lambda on_edge: inputs.PinInputs(factory, on_edge), self._giving_up, cloud)
         self._keep()
-        log.info("under nucleus %s", self._nucleus.know(self._settings.nucleus))
+        log.info("under nucleus %s", kind)
+        if not thing:
+            log.warning("%s is not set: nothing goes to the cloud or comes from it", THING_NAME)
         return gateway
+
+    def _restart(self) -> None:
+        """Somebody has ordered it; on a thread of theirs."""
+        self._is_restarted = True
+        os.kill(os.getpid(), WAKE)
 
     def _configured(self, gateway: Gateway, found: Mapping[str, Any]) -> None:
         """The configuration as it is now; on the nucleus's thread, also once when watching begins."""
@@ -139,7 +153,7 @@ class Component:
         os.kill(os.getpid(), WAKE)
 
     def _until_told(self, gateway: Gateway) -> bool:
-        """Wait until told to stop; True where we leave by ourselves, for a new token."""
+        """Wait until told to stop; True where we leave by ourselves, to be started anew."""
         signals = (*STOP_SIGNALS, WAKE)
         while True:
             if not self._is_gone:
@@ -150,6 +164,9 @@ class Component:
                 told = WAKE if came is None else came.si_signo
             if told != WAKE:
                 return False
+            if self._is_restarted:
+                log.info("leaving to be started anew, as it was ordered")
+                return True
             if self._is_gone and may_leave(self._up_s(), is_vacant=gateway.is_vacant()):
                 log.warning("leaving to be started with a new token")
                 return True

@@ -111,7 +111,9 @@ def devices_of(folder: Path, settings: "Settings | None") -> "list[SeenDevice]":
     from spotty_gateway.cli.alone import player_of  # noqa: PLC0415 - as in `run`
     from spotty_gateway.errors import PlayerError  # noqa: PLC0415 - as in `run`
 
-    with player_of(settings, lambda text: print(f"spotty devices: {text}", file=sys.stderr)) as player:
+    with player_of(
+        settings, "spotty devices", lambda text: print(f"spotty devices: {text}", file=sys.stderr)
+    ) as player:
         try:
             return player.devices()
         except PlayerError as error:

@@ -22,8 +22,11 @@ CLEAR_LINE = "\r\x1b[K"
 
 EPILOG = f"""\
 Looks at settings, wiring, pins, rights, clock, disk, Greengrass, network, Spotify, consent, guard and each room's
-speaker. It changes nothing, and takes a quarter of a minute at most, without network too. A running gateway is asked
-for what only it knows; listing the speakers is one call to Spotify, which the guard counts.
+speaker, in a quarter of a minute at most, without network too. A running gateway is asked for what only it knows.
+
+It changes nothing, with one exception: listing the speakers is a call to Spotify, which the guard counts, and before
+which the token may be renewed. Where no gateway runs, the call is made only if there are --settings and a sound
+state.db to count it in.
 
 Exit code 0: all well, 1: warnings, 2: faults. Run it as the user that the gateway runs as.
 

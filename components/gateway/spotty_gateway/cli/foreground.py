@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from spotty_gateway.app import Gateway, Inputs
+    from spotty_gateway.cloud_side import CloudAccess
     from spotty_gateway.settings import Settings
     from spotty_hardware.inputs import Edge
 
@@ -28,7 +29,10 @@ LAST_LINES_WITHIN_S = 0.3
 
 
 def gateway_of(
-    settings: "Settings", make_inputs: "Callable[[Callable[[Edge], None]], Inputs]", give_up: Callable[[], None]
+    settings: "Settings",
+    make_inputs: "Callable[[Callable[[Edge], None]], Inputs]",
+    give_up: Callable[[], None],
+    cloud: "CloudAccess | None" = None,
 ) -> "Gateway":
     """The gateway, not yet started. Raises LocalError where the data folder cannot be used."""
     # The gateway and its libraries take a third of a second to load: other commands need not wait for that.
@@ -41,6 +45,7 @@ def gateway_of(
         make_inputs,
         log.info,
         give_up=give_up,
+        cloud=cloud,
     )
 
 

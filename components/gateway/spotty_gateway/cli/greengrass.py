@@ -25,7 +25,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def run(_: argparse.Namespace) -> int:
-    """Do it. 0: stopped in order, 1: with something left undone, 2: it cannot run so, 3: a new token is needed."""
+    """Do it. 0: stopped in order, 1: with something left undone, 2: it cannot run so, 3: start it anew."""
     missing = [name for name in (SOCKET, TOKEN) if not os.environ.get(name)]
     if missing:
         print(

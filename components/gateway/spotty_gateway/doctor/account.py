@@ -9,6 +9,7 @@ from spotty_contract.policy import Policy
 from spotty_gateway.consent import CONSENT_LASTS_S, WARN_BEFORE_DAYS
 from spotty_gateway.devices import NO_VOLUME, Use, limits_of, plain
 from spotty_gateway.doctor.finding import Finding, Level, fault, ok, told, warning
+from spotty_gateway.engine.rules import Device
 from spotty_gateway.guard import in_words
 
 LONG_WAIT_S = 60.0
@@ -141,7 +142,7 @@ def room(use: Use, policy: Policy, names: Sequence[str]) -> Finding:
         level = Level.FAULT if "restricted" in line or "are called" in line else Level.WARNING
         return told(level, check, line)
     name = plain(use.seen.device.name)
-    if name.casefold() != playback.device.name.casefold():
+    if Device(playback.device.name, use.seen.device.type).called != use.seen.device.called:
         return warning(check, f"{playback.device.name} is called {name} now", choose)
     limits = limits_of(policy)
     if use.seen.volume_pct is None and limits:

@@ -1,7 +1,6 @@
 """The checks on one gateway, put together: what is probed, and which judgement it is put before."""
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from spotty_contract.policy import Policy
+from spotty_gateway.account_memory import AccountMemoryError
 from spotty_gateway.cli.alone import guard_of, player_of
 from spotty_gateway.clock import SystemClock
 from spotty_gateway.devices import from_json, uses_of
@@ -24,7 +24,7 @@ from spotty_gateway.local import Answer, LocalError, NobodyAnswersError, ask
 from spotty_gateway.ports import SeenDevice
 from spotty_gateway.residents import Residents, read_residents
 from spotty_gateway.settings import Settings
-from spotty_gateway.store import unsound
+from spotty_gateway.store import AccountUnreadableError, account_in, unsound
 from spotty_hardware.inputs import InputKind, InputSpec
 
 HEALTH_WITHIN_S, DEVICES_WITHIN_S, DATABASE_WITHIN_S = 3.0, 9.0, 6.0
@@ -44,8 +44,6 @@ class Checkup:
     _health: Answer | None = None
     _silence: str | None = None
     _residents: Residents = field(default_factory=lambda: Residents((), ()))
-    _folder: threading.Lock = field(default_factory=threading.Lock)
-    """Two checks take the folder's lock, one after the other."""
 
     def begin(self) -> dict[str, Check]:
         """Ask the gateway how it is, if it runs; the checks that can be made then, each on any thread."""
@@ -148,9 +146,8 @@ class Checkup:
         if self._silence is not None or not self.settings.data_dir.exists():
             return None
         try:
-            with self._folder:
-                seen = guard_of(self.settings, lambda _: None)
-        except LocalError:
+            seen = guard_of(self.settings)
+        except (AccountUnreadableError, AccountMemoryError):
             return None
         return account.GuardFacts(seen.opens_in_us / SECOND, seen.music_in_us / SECOND, seen.calls, seen.limit)
 
@@ -167,9 +164,22 @@ class Checkup:
             return from_json(ask(self.settings.socket, {"do": "devices"}, DEVICES_WITHIN_S)["devices"])
         if self.named is None:
             raise NobodyAnswersError("no gateway runs, and its settings were not named with --settings")
-        with self._folder, player_of(self.settings, lambda _: None) as player:
-            player.within(DEVICES_WITHIN_S)
+        self._check_ledger()
+        with player_of(self.settings, "spotty doctor", lambda _: None) as player:
             return player.devices()
+
+    def _check_ledger(self) -> None:
+        """A call is made where it can be counted without a file being made, or made anew. Raises LocalError."""
+        path = self.settings.data_dir / "state.db"
+        if not path.exists():
+            raise LocalError("no gateway has run here yet, so the call could not be counted")
+        wrong = unsound(path, DATABASE_WITHIN_S)
+        try:
+            account_in(path)
+        except AccountUnreadableError as error:
+            wrong = wrong or str(error)
+        if wrong is not None:
+            raise LocalError(f"state.db is damaged, so the call could not be counted: {wrong}")
 
     def _policy(self, sensor_id: str) -> Policy:
         try:

@@ -4,25 +4,38 @@ from collections.abc import Iterator
 
 from spotty_gateway.engine.commands import Claim
 from spotty_gateway.engine.reasons import SilentReason
-from spotty_gateway.engine.rules import Device, Target
+from spotty_gateway.engine.rules import NEVER, Device, Target
 from spotty_gateway.engine.state import Hold, Playing, Room, Silent, Starting
 from spotty_gateway.engine.turn import Turn
 
 
-def claims_of(room: Room) -> Iterator[Claim]:
-    """What this room holds to be its own: the music it plays, starts, or still has to stop."""
+def claims_of(room: Room, *, also_unheard: bool = True) -> Iterator[Claim]:
+    """What this room holds to be its own: the music it plays, starts, or still has to stop.
+
+    What it started without ever hearing of it, and has given up to start again, is `also_unheard`.
+    """
     playback, owed = room.music.playback, room.music.owed_pause
     if isinstance(playback, Starting) or (isinstance(playback, Playing) and playback.hold is Hold.OURS):
         yield playback.claim
-    if owed is not None:
+    if owed is not None and (also_unheard or not (owed.dormant and has_given_up(room))):
         yield owed.claim
     for awaited in room.music.awaited:
         yield awaited.claim
 
 
-def claims_of_others(turn: Turn, sensor_id: str) -> tuple[Claim, ...]:
+def has_given_up(room: Room) -> bool:
+    """Whether somebody is there, and nothing is asked of the player for them any more."""
+    return isinstance(room.music.playback, Silent) and room.music.playback.retry_at >= NEVER
+
+
+def claims_of_others(turn: Turn, sensor_id: str, *, also_unheard: bool = True) -> tuple[Claim, ...]:
     """The claims of all rooms but this one."""
-    return tuple(claim for other, room in turn.rooms.items() if other != sensor_id for claim in claims_of(room))
+    return tuple(
+        claim
+        for other, room in turn.rooms.items()
+        if other != sensor_id
+        for claim in claims_of(room, also_unheard=also_unheard)
+    )
 
 
 def owner_on(turn: Turn, sensor_id: str, device: Device) -> str | None:
@@ -48,11 +61,12 @@ def sharers_on(turn: Turn, sensor_id: str, device: Device) -> list[str]:
 
 
 def debtor_on(turn: Turn, sensor_id: str, device: Device) -> str | None:
-    """Another room that still has to stop its music on this device and has not begun to."""
+    """Another room that owes a pause on this device and has not begun it, or that has given up starting music there."""
     for other, room in turn.rooms.items():
         owed = room.music.owed_pause
-        untouched = owed is not None and not owed.token and not owed.dormant and owed.claim.device.is_same_as(device)
-        if untouched and other != sensor_id:
+        if other == sensor_id or owed is None or owed.token or not owed.claim.device.is_same_as(device):
+            continue
+        if not owed.dormant or has_given_up(room):
             return other
     return None
 
@@ -76,7 +90,7 @@ def must_wait(turn: Turn, sensor_id: str, target: Target, asked_at: int) -> bool
     """
     for other, room in turn.rooms.items():
         newer = room.session is not None and room.session.started_at > asked_at
-        for claim in claims_of(room) if other != sensor_id else ():
+        for claim in claims_of(room, also_unheard=False) if other != sensor_id else ():
             if not target.transfer_if_busy or newer or claim.device.is_same_as(target.device):
                 return True
     return False

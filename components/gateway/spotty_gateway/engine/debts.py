@@ -14,7 +14,7 @@ from spotty_gateway.engine.reasons import EndedBy, Fault, SilentReason
 from spotty_gateway.engine.rules import NEVER
 from spotty_gateway.engine.state import AwaitedStart, OwedPause, Playing, Starting
 from spotty_gateway.engine.values import replace
-from spotty_gateway.engine.waits import PAUSE_BACKOFF_MAX_US, backoff_us, spread_us
+from spotty_gateway.engine.waits import PAUSE_BACKOFF_MAX_US, REFUSED_BACKOFF_MAX_US, backoff_us, spread_us
 
 if TYPE_CHECKING:
     from spotty_gateway.engine.commands import Claim, SessionFacts
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from spotty_gateway.engine.turn import Turn
 
 __all__ = ["FADE_STEPS"]  # for who makes the first step of a fade; everything else here is the engine's own
+
+
+REFUSALS = frozenset({SilentReason.DEVICE_REFUSES, SilentReason.PREMIUM_NEEDED})
+"""What no mere waiting changes."""
 
 
 def owe_pause(turn: "Turn", sensor_id: str, owed: OwedPause) -> None:
@@ -136,8 +140,10 @@ def not_ours(turn: "Turn", sensor_id: str, owed: OwedPause, outcome: NotOurs) ->
     After a failed attempt silence may be our own doing, so that nobody is said to have stopped the music by hand.
     """
     closed, reason = owed.closed, EndedBy(outcome.reason)
-    by_us = reason is EndedBy.MANUAL_STOP and owed.attempt
-    if closed is not None and closed.ended_by is EndedBy.TIMEOUT and not by_us:
+    if reason is EndedBy.MANUAL_STOP and owed.attempt:
+        settle(turn, sensor_id, "paused", "nobody_there", volume_restored=False)
+        return
+    if closed is not None and closed.ended_by is EndedBy.TIMEOUT:
         turn.tell(replace(closed, ended_by=reason, corrected=True))
     settle(turn, sensor_id, "left_alone", outcome.reason, volume_restored=reason is EndedBy.TAKEN_OVER)
 
@@ -169,13 +175,17 @@ def _pause_failed(turn: "Turn", sensor_id: str, owed: OwedPause, outcome: "Outco
     """Try again later; if a new session is asking for this music meanwhile, when that has failed or ended."""
     music = turn.rooms[sensor_id].music
     retry_after_us = outcome.retry_after_us if isinstance(outcome, Failed) else 0
-    wait = spread_us(backoff_us(owed.attempt, PAUSE_BACKOFF_MAX_US), retry_after_us, turn.house.seed, turn.token)
+    backoff, refusals = backoff_us(owed.attempt, PAUSE_BACKOFF_MAX_US), 0
+    if isinstance(outcome, Failed) and outcome.reason in REFUSALS:
+        backoff, refusals = backoff_us(owed.refusals, REFUSED_BACKOFF_MAX_US), owed.refusals + 1
+    wait = spread_us(backoff, retry_after_us, turn.house.seed, turn.token)
     wanted = isinstance(music.playback, Starting)
     due_at = NEVER if wanted else turn.now + wait
-    owed = replace(owed, token=0, due_at=due_at, dormant=wanted, attempt=owed.attempt + 1)
+    owed = replace(owed, token=0, due_at=due_at, dormant=wanted, attempt=owed.attempt + 1, refusals=refusals)
     unstoppable = music.unstoppable
     if isinstance(outcome, Failed) and not unstoppable:
-        unstoppable = retry_after_us > PAUSE_BACKOFF_MAX_US or outcome.reason is SilentReason.CONSENT_NEEDED
+        far_off = max(retry_after_us, backoff) > PAUSE_BACKOFF_MAX_US
+        unstoppable = far_off or outcome.reason is SilentReason.CONSENT_NEEDED
         if unstoppable:
             at = turn.wall(turn.now)
             turn.tell(FaultRaised(sensor_id, sensor_id, Fault.MUSIC_CANNOT_BE_STOPPED, outcome.detail, at))

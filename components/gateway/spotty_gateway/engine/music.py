@@ -43,7 +43,9 @@ def wanted(turn: "Turn", sensor_id: str, attempt: int = 0, *, by_hand: bool = Fa
     if target is None:
         stay_silent(turn, sensor_id, SilentReason.NO_TARGET, attempt)
     elif turn.now < turn.present:  # decided late: whether music is still wanted is asked at the present
-        later = Silent(SilentReason.PLAYER_UNAVAILABLE, attempt, turn.present)
+        playback = room.music.playback
+        why = playback.reason if isinstance(playback, Silent) else SilentReason.PLAYER_UNAVAILABLE
+        later = Silent(why, attempt, turn.present)
         turn.put_music(sensor_id, replace(room.music, playback=later))
     elif turn.is_quiet(sensor_id) or (room.rules.quiet_windows and not turn.trusted):
         stay_silent(turn, sensor_id, SilentReason.QUIET_HOURS, attempt)
@@ -75,7 +77,8 @@ def _ask(turn: "Turn", sensor_id: str, target: "Target", attempt: int) -> None:
             token=token,
             target=target if fades else replace(target, fade_in_us=0),
             ours=ours,
-            others=claims_of_others(turn, sensor_id),
+            # A room that has given up keeps nobody waiting; but if its music is heard after all, it is left alone.
+            others=claims_of_others(turn, sensor_id, also_unheard=target.transfer_if_busy),
             take_over=target.transfer_if_elsewhere,
             position=left_at if goes_on and not target.context_uri.startswith("spotify:artist:") else None,
         )
@@ -126,9 +129,16 @@ def stay_silent(
     if reason is SilentReason.NO_TARGET or retry_at >= room.session.started_at + room.rules.start_retry_us:
         retry_at = NEVER
     turn.put_music(sensor_id, replace(room.music, playback=Silent(reason, attempt + 1, retry_at)))
-    if reason is not room.session.silent_told:
-        turn.put(sensor_id, replace(turn.rooms[sensor_id], session=replace(room.session, silent_told=reason)))
-        decided(turn, sensor_id, "silent", reason, detail)
+    explain_silence(turn, sensor_id, detail)
+
+
+def explain_silence(turn: "Turn", sensor_id: str, detail: str = "") -> None:
+    """Tell why no music plays in the running session, unless that has been told."""
+    room = turn.rooms[sensor_id]
+    playback, session = room.music.playback, room.session
+    if session is not None and isinstance(playback, Silent) and playback.reason is not session.silent_told:
+        turn.put(sensor_id, replace(room, session=replace(session, silent_told=playback.reason)))
+        decided(turn, sensor_id, "silent", playback.reason, detail)
 
 
 def retry(turn: "Turn", sensor_id: str) -> None:
@@ -141,6 +151,7 @@ def retry(turn: "Turn", sensor_id: str) -> None:
     if young and not turn.catching_up and playback.reason is not SilentReason.GATEWAY_STOPPED:
         wanted(turn, sensor_id, playback.attempt)
     else:
+        turn.looks_again = turn.looks_again or playback.retry_at < NEVER  # who waits for us need not any more
         turn.put_music(sensor_id, replace(room.music, playback=replace(playback, retry_at=NEVER)))
 
 

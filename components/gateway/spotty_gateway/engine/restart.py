@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from spotty_gateway.engine import by_hand, debts, music, rooms, sessions, volumes
 from spotty_gateway.engine.account import owner_on
 from spotty_gateway.engine.carry import carried, merged, unseen
-from spotty_gateway.engine.commands import Effect, SessionFacts
+from spotty_gateway.engine.commands import Effect, MusicDecided, SessionFacts
 from spotty_gateway.engine.reasons import EndedBy
 from spotty_gateway.engine.rules import NEVER, SECOND
 from spotty_gateway.engine.state import LONG_AGO, Hold, House, Idle, Muted, Playing, Room, Silent
@@ -23,6 +23,8 @@ from spotty_gateway.engine.values import replace
 
 TRUST_WAIT_US = 120 * SECOND
 """How long after a boot a trusted clock is waited for before sessions from before it are given up (design §2)."""
+
+LOST = "the gateway was restarted before the music was heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def rejoin(house: House, saved: House, now: Restart) -> tuple[House, list[Effect
             if owed is not None and due is not None and owed.dormant:
                 owed = replace(owed, closed=due.closed)
                 turn.put_music(sensor_id, replace(mine.music, owed_pause=owed))
-    turn.effects += [effect for effect in before.effects if isinstance(effect, SessionFacts)]
+    turn.effects += [effect for effect in before.effects if isinstance(effect, SessionFacts | MusicDecided)]
     _go_on(turn)
     return turn.house_after(), turn.effects
 
@@ -204,6 +206,7 @@ def _go_on(turn: Turn, suspended: Iterable[str] = ()) -> None:
         playback = turn.rooms[sensor_id].music.playback
         if isinstance(playback, Silent) and playback.retry_at >= NEVER:
             music.retry(turn, sensor_id)
+            music.explain_silence(turn, sensor_id, LOST)  # not every start that was lost is asked for again
     turn.looks_again = True
     turn.look_at_all_deadlines()
     run_deadlines(turn, turn.now)

@@ -136,9 +136,10 @@ def close(turn: "Turn", sensor_id: str, ended_by: EndedBy) -> None:
     playback = room.music.playback
     if ended_by is EndedBy.TIMEOUT and isinstance(playback, Muted):
         ended_by = playback.reason
+    music.explain_silence(turn, sensor_id)
     facts = facts_of(turn, sensor_id, session, ended_by)
     past = replace(room.past, ended_at=turn.now, blocked=ended_by is EndedBy.MAX_SESSION)
-    turn.put(sensor_id, replace(room, session=None, past=past))
+    turn.put(sensor_id, replace(turn.rooms[sensor_id], session=None, past=past))
     turn.tell(facts)
     turn.save()
     music.released(turn, sensor_id, session, facts)

@@ -178,6 +178,8 @@ class OwedPause:
     fade_token: int = 0
     pause_at: int = NEVER
     restore_volume_pct: int | None = None
+    refusals: int = 0
+    """How often in a row it was refused, which no mere waiting changes."""
 
 
 @dataclass(frozen=True, slots=True)

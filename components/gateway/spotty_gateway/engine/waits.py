@@ -6,6 +6,8 @@ RETRY_DELAYS_US = (15 * SECOND, 30 * SECOND, 60 * SECOND, 120 * SECOND)
 """Waits between attempts to start; the last one repeats (design §2)."""
 
 PAUSE_BACKOFF_MAX_US = 60 * SECOND
+REFUSED_BACKOFF_MAX_US = 900 * SECOND
+"""What is down may be back in a minute; who refuses a pause seldom changes its mind, and every attempt costs calls."""
 VOLUME_BACKOFF_MAX_US = 3_600 * SECOND
 """A volume is a courtesy, a pause is a promise: the courtesy is asked for less and less often."""
 

@@ -20,7 +20,7 @@ hour, and one such checkpoint. A record for the outbox is three pages and one sy
 it out again waits ten seconds for company. An hour in which nothing moves costs nothing but the gateway's status.
 """
 
-from spotty_gateway.store.checking import unsound
+from spotty_gateway.store.checking import AccountUnreadableError, account_in, unsound
 from spotty_gateway.store.history import Limits
 from spotty_gateway.store.outbox import Outbox
 from spotty_gateway.store.outbox_layout import OutboxLimits
@@ -29,6 +29,7 @@ from spotty_gateway.store.state import Saved
 from spotty_gateway.store.writer import Store, Timing
 
 __all__ = [
+    "AccountUnreadableError",
     "HistoryError",
     "Limits",
     "Outbox",
@@ -36,6 +37,7 @@ __all__ = [
     "Saved",
     "Store",
     "Timing",
+    "account_in",
     "is_history",
     "last_decisions",
     "read_edges",

@@ -42,8 +42,8 @@ class _Waiting:
 
     tiers: tuple[dict[Key, Row], ...] = field(default_factory=lambda: tuple({} for _ in TIERS))
     size: int = 0
-    settled: list[tuple[tuple[int, ...], Fate]] = field(default_factory=list)
-    again: bool = False
+    settled: list[tuple[tuple[int, ...], Fate] | None] = field(default_factory=list)
+    """What has become of rows, as it was told; None where what had been kept by then is to be sent again."""
     trusted: Stamp | None = None
     fetch: _Fetch | None = None
     dropped: int = 0
@@ -52,6 +52,22 @@ class _Waiting:
     def records(self) -> int:
         """How many records wait."""
         return sum(map(len, self.tiers))
+
+    @property
+    def again(self) -> bool:
+        """Whether anything is to be sent again."""
+        return None in self.settled
+
+    def settled_ids(self) -> set[int]:
+        """The rows that need not go out now."""
+        done: set[int] = set()
+        kept: set[int] = set()
+        for told in self.settled:
+            if told is None:
+                kept.clear()
+            else:
+                (kept if told[1] is Fate.KEPT else done).update(told[0])
+        return done | kept
 
     @property
     def is_urgent(self) -> bool:
@@ -84,7 +100,6 @@ class _Waiting:
             for key, row in tier.items():
                 earlier.add(key, row, limits)
         earlier.settled += self.settled
-        earlier.again = earlier.again or self.again
         earlier.trusted = earlier.trusted or self.trusted
         earlier.fetch = self.fetch or earlier.fetch
         earlier.dropped += self.dropped
@@ -162,7 +177,7 @@ class Outbox:
     def send_again(self) -> None:
         """What was acknowledged may be lost after all: send again what has been kept."""
         with self._wake:
-            self._pending.again = True
+            self._pending.settled.append(None)
             self._wake.notify()
 
     def live_in(self, boot_id: str) -> None:
@@ -194,13 +209,14 @@ class Outbox:
         """Do what was taken, within the transaction of whatever else state.db gets."""
         rows, taken = self._rows, self._taken
         rows.open(connection)
-        if taken.again:
-            rows.send_again(connection)
-            rows.open(connection)
         if taken.trusted is not None:
             rows.trust(connection, *taken.trusted)
-        for ids, fate in taken.settled:
-            rows.settle(connection, ids, fate, round(self._now_s() * SECOND))
+        for told in taken.settled:
+            if told is None:
+                rows.send_again(connection)
+                rows.open(connection)
+            else:
+                rows.settle(connection, *told, round(self._now_s() * SECOND))
         for tier in taken.tiers:
             for row in tier.values():
                 rows.put(connection, row)
@@ -218,8 +234,7 @@ class Outbox:
             return lambda: None
         rows = self._rows
         rows.open(connection)
-        settled = {row_id for ids, _ in self._taken.settled for row_id in ids}
-        found = rows.ready(connection, fetch.busy, fetch.at_most, settled)
+        found = rows.ready(connection, fetch.busy, fetch.at_most, self._taken.settled_ids())
         waiting: dict[str, int] = {}
         for lane, number in rows.tally.waiting.items():
             waiting[lane.sensor_id] = waiting.get(lane.sensor_id, 0) + number
@@ -231,10 +246,10 @@ class Outbox:
         return hand_over
 
     def written(self) -> None:
-        """What was taken is on the disk."""
+        """What was taken is on the disk; what was asked for is still to be handed over."""
         done = self._taken
         with self._wake:
-            self._taken = _Waiting()
+            self._taken = _Waiting(fetch=done.fetch)
             self._rows.is_begun = True
             self._view = self._rows.tally.view()
         if any(done.tiers) or done.again or done.trusted is not None:

@@ -63,9 +63,10 @@ class OutboxRows:
         counts = dict(connection.execute("SELECT name, value FROM outbox_count"))
         tally.dropped, tally.seq = counts.get("dropped", 0), counts.get("seq", 0)
         for state, sensor_id, kind, rows, size, last_id, seq in connection.execute(COUNT):
-            tally.add(State(state), Lane(sensor_id, Kind(kind)), size, rows)
             tally.seq = max(tally.seq, seq)
             self._next_id = max(self._next_id, last_id + 1)
+            if kind in TURNS:  # else a newer version's, which finds it again
+                tally.add(State(state), Lane(sensor_id, Kind(kind)), size, rows)
         self._trusted = dict(connection.execute("SELECT boot_id, offset_us FROM outbox_boot"))
         self.tally, self._counted = tally, connection
 

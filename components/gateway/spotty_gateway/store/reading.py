@@ -109,13 +109,13 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_master").close()
     except sqlite3.Error as error:
         connection.close()
-        if error_code(error) not in _NOT_OURS_TO_WRITE or _has_log(path):
+        if error_code(error) not in _NOT_OURS_TO_WRITE or has_log(path):
             raise
         return sqlite3.connect(f"{uri}&immutable=1", uri=True, check_same_thread=False)
     return connection
 
 
-def _has_log(path: Path) -> bool:
-    """Whether part of the history stands in a log beside the file; an earlier reader may leave an empty one."""
+def has_log(path: Path) -> bool:
+    """Whether part of the database stands in a log beside the file; an earlier reader may leave an empty one."""
     log = Path(f"{path}-wal")
     return log.exists() and log.stat().st_size > 0

@@ -141,12 +141,17 @@ class StateDesk:
 
         try:
             self._database.run(put)
-        finally:
-            if self._outbox.is_asked:  # what waits to be sent can be read where nothing can be written
-                self._database.run(self._outbox.read)()
+        except BaseException:
+            self._hand_over()  # what waits to be sent can be read where nothing can be written
+            raise
         self._taken = _NOTHING
         self._outbox.written()
+        self._hand_over()  # after: where this fails, nothing is to be written again
         return 0
+
+    def _hand_over(self) -> None:
+        if self._outbox.is_asked:
+            self._database.run(self._outbox.read)()
 
     def give_back(self) -> None:
         """What was taken could not be written: it waits again, unless a newer one does."""

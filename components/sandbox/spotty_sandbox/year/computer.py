@@ -9,8 +9,9 @@ from spotty_gateway.engine.state import House
 from spotty_gateway.residents import Resident
 from spotty_gateway.snapshot import decode, encode
 
-from .gateway import Makers, Run, Surroundings
+from .gateway import Makers, Run
 from .home import Home
+from .surroundings import Surroundings
 
 STOPS_WITHIN_US = 6 * SECOND
 

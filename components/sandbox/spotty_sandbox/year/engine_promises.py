@@ -36,6 +36,18 @@ class EnginePromises:
         self._story.count("steps")
         told = list(effects)
         self._every_motion_is_judged(before, event, house, told)
+        self._look_at(told, before)
+        self._deadlines_do_not_stall(event, house)
+        self._steps_are_few()
+
+    def awoken(self, effects: Iterable[Effect]) -> None:
+        """The component has come up again, and explains what happened before.
+
+        Ends of sessions may be told twice: it may be killed before it has written down that it has told them.
+        """
+        self._explained |= {effect.session_id for effect in effects if isinstance(effect, MusicDecided)}
+
+    def _look_at(self, told: list[Effect], before: House) -> None:
         for effect in told:
             if isinstance(effect, MusicDecided):
                 self._explained.add(effect.session_id)
@@ -45,8 +57,6 @@ class EnginePromises:
         for effect in told:
             if isinstance(effect, SessionFacts) and effect.ended_by is not None and not effect.corrected:
                 self._every_session_has_its_reason(before, effect)
-        self._deadlines_do_not_stall(event, house)
-        self._steps_are_few()
 
     def went_wrong(self, event: object, error: Exception) -> None:
         """A step has raised."""
@@ -95,8 +105,8 @@ class EnginePromises:
         """A session that ends has had its music, or somebody was told why not, or it was still being asked for."""
         room = before.rooms.get(facts.sensor_id)
         asking = room is not None and isinstance(room.music.playback, Starting)
-        told = facts.silent_reason is not None or facts.session_id in self._explained
-        if not (facts.playback_started or told or asking or facts.duration_us == 0):
+        told = facts.session_id in self._explained
+        if not (facts.playback_started or told or asking):
             self._story.breaks("every session has its music or a reason", f"{facts.session_id} had neither")
 
     def _deadlines_do_not_stall(self, event: Event, house: House) -> None:

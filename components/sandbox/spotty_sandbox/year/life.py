@@ -24,12 +24,13 @@ from .clock import YearClock
 from .computer import Computer
 from .disk import Disk
 from .engine_promises import EnginePromises
-from .gateway import Makers, Run, Surroundings, YearPlayer
+from .gateway import Makers, Run, YearPlayer
 from .home import Home
 from .mishaps import Mishaps
 from .music_promises import MusicPromises
 from .people import People
 from .story import Broken, Story
+from .surroundings import Surroundings
 from .trouble import DAY, Trouble
 from .truth import Truth
 from .wire import ACCOUNTS_URL, API_URL, Wire
@@ -132,8 +133,7 @@ class Life:
         self.computer.start()
         self.people.live_a_day()
         self.mishaps.befall_for_a_day()
-        for stretch in range(0, self._days, CALM_EVERY_DAYS):
-            self.agenda.at(BEGINS_AT + (stretch + CALM_EVERY_DAYS - CALM_DAYS) * DAY + 1, self.mishaps.mend_everything)
+        self._mend_in_days(CALM_EVERY_DAYS - CALM_DAYS)
         for day in range(self._days):
             self.agenda.pass_until(BEGINS_AT + (day + 1) * DAY, lambda: self.story.broken is not None)
             if self.story.broken is not None:
@@ -144,6 +144,13 @@ class Life:
         lived = (self.clock.at - BEGINS_AT) / DAY
         took_s = time.monotonic() - began_s
         return Outcome(self._seed, lived, dict(self.story.counts), took_s, self.story.broken)
+
+    def _mend_in_days(self, days: int) -> None:
+        def mend() -> None:
+            self.mishaps.mend_everything()
+            self._mend_in_days(CALM_EVERY_DAYS)
+
+        self.agenda.after(days * DAY, mend)
 
     def player(self, run: Run, gate: Gate) -> YearPlayer:
         """The gateway's own client, on a way to Spotify that is the year's."""

@@ -146,8 +146,7 @@ class Mishaps:
         which = rng.randrange(len(spoils))
         self._story.note("speaker", f"{device.name} is spoilt in way {which}")
         spoils[which]()
-        longest_us = 30 * MINUTE if device.is_restricted else 20 * HOUR  # what refuses a pause is asked every minute
-        self._agenda.after(rng.randrange(5 * MINUTE, longest_us), lambda: self._mend(device))
+        self._agenda.after(rng.randrange(5 * MINUTE, 20 * HOUR), lambda: self._mend(device))
 
     def _fall_asleep(self, device: Device) -> None:
         device.wake_ms = self._rng.choice([None, 500, 4000, 20_000])

@@ -17,12 +17,14 @@ from .truth import Ours, Scene, Truth
 
 LOOK_EVERY_US = 20 * SECOND
 LEFT_PLAYING_US = 60 * SECOND
+REFUSED_US = 900 * SECOND
 ANSWERS_WITHIN_US = 25 * SECOND
 """A command's whole budget, and a little."""
 CALLS_PER_DAY, CALLS_PER_SESSION = 300, 80
 CALLS_PER_HOUR = 400
 """Also while Spotify is down: what is owed is tried every minute then."""
 PLAYS_WITHIN_US = 15 * SECOND
+LOWERED_WITHIN_US = 10 * SECOND
 EXCUSES = (SilentReason.QUIET_HOURS, SilentReason.NO_TARGET, SilentReason.ACCOUNT_BUSY)
 
 
@@ -63,6 +65,8 @@ class MusicPromises:
         self._calls = 0
         self._calls_this_hour = 0
         self._calls_allowed = CALLS_PER_DAY
+        self._refused: dict[str, tuple[int, int]] = {}
+        """Since when, and when last, a room's pause was refused."""
 
     # Told.
 
@@ -107,8 +111,21 @@ class MusicPromises:
         """A command has come to its end."""
         if isinstance(outcome, Failed) and outcome.detail.startswith("a fault in the gateway"):
             self._story.breaks("no error escapes", f"{_about(command)}: {outcome.detail}")
+        if isinstance(command, PauseMusic):
+            self._note_refusal(command.sensor_id, outcome)
         if took_us > ANSWERS_WITHIN_US:
             self._story.breaks("a command has its time", f"{_about(command)} took {took_us / SECOND:.1f} s")
+
+    def _note_refusal(self, sensor_id: str, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed) and outcome.reason is SilentReason.DEVICE_REFUSES:
+            since, _ = self._refused.get(sensor_id, (self._clock.at, 0))
+            self._refused[sensor_id] = since, self._clock.at
+        else:
+            self._refused.pop(sensor_id, None)
+
+    def _patience_us(self) -> int:
+        """Who refuses a pause is asked again after as long as it has refused already, up to a quarter of an hour."""
+        return min(REFUSED_US, max((at - since for since, at in self._refused.values()), default=0))
 
     # What must not happen.
 
@@ -158,7 +175,21 @@ class MusicPromises:
         ours, asked_at = self._truth.ours, self.gateway.asked_at if self.gateway is not None else 0
         if ours is None or not isinstance(command, StartMusic) or self._truth.volume_by_hand_at >= asked_at:
             return
-        self._is_under(ours.device, command.target, f"when {_about(command)} was obeyed")
+        if self._truth.volume_ignored_at < asked_at:
+            self._is_under(ours.device, command.target, f"when {_about(command)} was obeyed")
+        else:  # only the look after the first sound can tell that Spotify's yes was none
+            self._agenda.after(LOWERED_WITHIN_US, self._loudness_is_mended(ours, command.target))
+
+    def _loudness_is_mended(self, ours: Ours, target: Target) -> Callable[[], None]:
+        def look() -> None:
+            touched_at = max(self._truth.volume_by_hand_at, self._truth.disturbed_at)
+            if self._truth.ours_plays() is ours and touched_at < ours.at and self._is_alive():
+                self._is_under(ours.device, target, "although Spotify had said yes to less")
+
+        return look
+
+    def _is_alive(self) -> bool:
+        return self.gateway is not None and self.gateway.house is not None and not self.gateway.hindrance
 
     def look_at_volume(self) -> None:
         """A minute after music began or a policy changed: nobody who could know better lets it be too loud."""
@@ -166,7 +197,9 @@ class MusicPromises:
         minute_ago = self._clock.at - LEFT_PLAYING_US
         if ours is None or gateway is None or gateway.house is None or gateway.hindrance:
             return
-        if max(self._truth.volume_by_hand_at, self._truth.disturbed_at, ours.at - SECOND) > minute_ago:
+        if max(self._truth.disturbed_at, ours.at - SECOND) > minute_ago:
+            return
+        if self._truth.volume_by_hand_at > ours.at:  # nobody polls, and who turns it up while it plays wants it so
             return
         for room in gateway.house.rooms.values():
             playback, target = room.music.playback, room.rules.target
@@ -218,7 +251,7 @@ class MusicPromises:
         else:
             self._alone_since = max(self._alone_since or self._clock.at, self._truth.disturbed_at)
             alone_us = self._clock.at - self._alone_since
-            if alone_us > LEFT_PLAYING_US + _longest_fade_us(house) + ANSWERS_WITHIN_US:
+            if alone_us > LEFT_PLAYING_US + self._patience_us() + _longest_fade_us(house) + ANSWERS_WITHIN_US:
                 what = f"{ours.device.name} has played for {alone_us / SECOND:.0f} s after its session"
                 self._story.breaks("ours never plays on for nobody", what)
 

@@ -23,13 +23,7 @@ NEVER_BY_CHANCE = {
     "invalid_grant",  # needs a person, who comes when the consent has really ended
     "invalid_client",
     "rotated_lost",
-    # Lies that the gateway believes: nobody could see through them without another look at each.
-    "already_paused",
-    "ok_ignored",
-    "accepted_ignored",
-    "no_context",
-    "no_device",
-    "volume_disallowed",
+    "no_context",  # a lie that the gateway believes: nobody could see through it, Spotify names none for a mix either
 }
 
 MISHAPS = tuple(name for name in KINDS if name not in NEVER_BY_CHANCE)
@@ -51,7 +45,8 @@ class Trouble:
         """In calm times nothing goes wrong."""
         self._rng = rng
         self._is_calm = is_calm
-        self._spells = _spells(rng, begins_at, days)
+        # Of their own: what happens by chance on a day must not depend on how many days are lived in all.
+        self._spells = _spells(random.Random(rng.random()), begins_at, days)  # noqa: S311 - a repeatable life
         self.chance = 0.04
 
     @property
@@ -105,7 +100,7 @@ def _spells(rng: random.Random, begins_at: int, days: int) -> list[Spell]:
         Spell(at := begins_at + day * DAY + rng.randrange(DAY), at + rng.randint(*lasts), kind)
         for day in range(days)
         for kind, chance, lasts in plan
-        if rng.random() < chance and not (kind == "quota" and day % 30 >= 14)  # noqa: PLR2004 - learnt for a week
+        if rng.random() < chance
     ]
     found.sort(key=lambda spell: spell.at)
     apart: list[Spell] = []

@@ -10,6 +10,7 @@ from spotty_sandbox.spotify import Answer, Device, Request, SpotifyWorld
 from .clock import YearClock
 
 PLAY, PAUSE, LOOK = "/v1/me/player/play", "/v1/me/player/pause", "/v1/me/player"
+VOLUME = "/v1/me/player/volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Truth:
         self.looked_at = 0
         """When the gateway was last told what plays, as of then."""
         self.volume_by_hand_at = 0
+        self.volume_ignored_at = 0
+        """When Spotify last said yes to a volume and did nothing."""
         self.closed_until = 0
         """No request is welcome before."""
         self.closed_at = 0
@@ -78,6 +81,11 @@ class Truth:
             self.ours = Ours(command, after.device, self._clock.at)
         elif self.ours is not None and before.is_ours and after.device is not None:
             self.ours = replace(self.ours, device=after.device)
+
+    def ignored(self, request: Request, answer: Answer | None) -> None:
+        """A request of ours has not been carried out."""
+        if request.path == VOLUME and answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            self.volume_ignored_at = self._clock.at
 
     def answered(self, answer: Answer) -> None:
         """An answer has arrived at the gateway."""

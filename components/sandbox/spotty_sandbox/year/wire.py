@@ -89,6 +89,7 @@ class Wire(HTTPAdapter):
             self._promises.pause_arrives(asked, before, command)
         answer = self._service.respond(asked, fault)
         if fault is not None and not fault.lets_through:
+            self._truth.ignored(asked, answer)
             return answer
         self._truth.obeyed(asked, before, command)
         after = self._truth.scene()
