@@ -30,8 +30,8 @@ ROUND_TRIP_MS = 250
 PATIENCE_S = 20.0
 PLAY = "/v1/me/player/play"
 VISITS = 30
-LEAST_CALLS = 5
-"""For a visit: look, play, look; look, pause."""
+LEAST_CALLS = 6
+"""For a visit: look, play, look; look, pause, look."""
 
 FREE = Target(Device(BATHROOM, "Speaker"), "", shuffle=False)
 CAPPED = Target(Device(BATHROOM, "Speaker"), "", shuffle=False, volume_pct=20, volume_cap_pct=30)

@@ -12,16 +12,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import yaml
 from tests.bench.figures import Figure, percentile
 from tests.bench.latency import WIRING
 from tests.bench.process import IDLE_S, SETTLE_S, memory_kb, stop, wakes
-from tests.sandbox.nucleus.workbench import ACCESS, recipe_tree, running, write_recipe
+from tests.sandbox.nucleus.workbench import recipe_tree, running, write_recipe
 
+from spotty_contract.topics import ShadowAction, ShadowTopic
+from spotty_gateway.cli.component import THING_NAME
 from spotty_gateway.cli.greengrass import SOCKET, TOKEN
 from spotty_gateway.nucleus import Nucleus as Client
 from spotty_sandbox.nucleus import Nucleus
 from spotty_sandbox.nucleus.frames import Frame, MessageType, encode
 
+RECIPE = Path(__file__).parents[2] / "recipes" / "recipe.yaml"
 REQUESTS = 500
 TOPIC, PAYLOAD = "sensors/gw1/bath/motion", b"." * 1_000
 CONFIGURATION = {"dataDir": "data", "pinFactory": "mock", "clock": "assume_trusted", "spotifyClientId": "bench"}
@@ -60,6 +64,7 @@ def component() -> list[Figure]:
             seconds.append(took_s)
             stop(process)
         process, took_s = _started(nucleus, Path(folder))
+        _answer_questions(nucleus)
         sleeper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         time.sleep(SETTLE_S)
         before = wakes(process.pid)
@@ -79,9 +84,21 @@ def component() -> list[Figure]:
 
 
 def _nucleus(folder: Path) -> AbstractContextManager[Nucleus]:
-    configuration = {"DefaultConfiguration": {**CONFIGURATION, "accessControl": ACCESS}}
+    ours = yaml.safe_load(RECIPE.read_text())["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
+    configuration = {"DefaultConfiguration": {**CONFIGURATION, "accessControl": ours}}
     recipe = write_recipe(folder, {**recipe_tree(), "ComponentConfiguration": configuration})
     return running(folder, "lite", recipe=recipe)
+
+
+def _answer_questions(nucleus: Nucleus) -> None:
+    """The cloud knows of no policies: who has been told so asks again within the hour, and not before."""
+    of = ("gateway", "room")
+    asked = [str(ShadowTopic(nucleus.thing, one, ShadowAction.GET)) for one in of]
+    before = len(nucleus.sent())
+    nucleus.wait_until(lambda: set(asked) <= {one.topic for one in nucleus.sent()[before:]})
+    for one in of:
+        topic = ShadowTopic(nucleus.thing, one, ShadowAction.GET_REJECTED)
+        nucleus.publish_from_cloud(str(topic), b'{"code":404,"message":"No shadow exists"}')
 
 
 def _times(do: Callable[[], object]) -> list[float]:
@@ -115,7 +132,7 @@ def _started(nucleus: Nucleus, folder: Path) -> tuple["subprocess.Popen[str]", f
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "spotty_gateway", "greengrass"],
         cwd=folder,
-        env={**os.environ, SOCKET: str(nucleus.socket_path), TOKEN: nucleus.new_token()},
+        env={**os.environ, SOCKET: str(nucleus.socket_path), TOKEN: nucleus.new_token(), THING_NAME: nucleus.thing},
         stdout=subprocess.PIPE,
         text=True,
     )

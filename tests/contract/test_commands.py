@@ -161,6 +161,17 @@ def test_a_command_expires_and_sound_needs_the_time(command: dict[str, Any]) -> 
     assert why_not_now(found, NOW_MS + 10**9, clock_trusted=False) == untrusted
 
 
+@pytest.mark.parametrize("command", GOOD)
+def test_whose_sender_s_clock_is_ahead_lasts_no_longer(command: dict[str, Any]) -> None:
+    """Five seconds are forgiven; beyond them it would be carried out later than anybody may wait for it."""
+    found = read(command)
+    assert not isinstance(found, Refusal)
+    longest_ms = 30_000 if found.command in AUDIBLE else 600_000
+    earliest_ms = found.expires_at - longest_ms - 5_000
+    assert why_not_now(found, earliest_ms, clock_trusted=True) is None
+    assert why_not_now(found, earliest_ms - 1, clock_trusted=True) == "expired"
+
+
 LEAKS: list[dict[str, Any]] = [
     {"command": "connect_spotify", "answer": {"state": "state0secret", "code": CODE + "\n"}},
     {"command": "connect_spotify", "answer": {"state": "state0secret" * 20, "code": CODE}},

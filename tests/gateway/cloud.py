@@ -93,7 +93,7 @@ class HandedOver:
         self._answers: SimpleQueue[None] = SimpleQueue()
         self.asked = 0
 
-    def fetch(self, busy: Collection[str], at_most: int, hand_over: HandOver) -> None:
+    def fetch(self, busy: Collection[str], at_most: int, hand_over: HandOver, **lanes: Any) -> None:  # noqa: ANN401
         """The store's."""
         self.asked += 1
 
@@ -101,7 +101,7 @@ class HandedOver:
             hand_over(*found)
             self._answers.put(None)
 
-        self.store.outbox.fetch(busy, at_most, note)
+        self.store.outbox.fetch(busy, at_most, note, **lanes)
 
     def settle(self, ids: Iterable[int], fate: Fate) -> None:
         """The store's."""

@@ -158,12 +158,19 @@ def test_killed_while_it_drains_it_loses_nothing(pi: Pi, mosquitto: Mosquitto, n
     chance = random.Random(11)  # noqa: S311 - the same kills every time, as far as the computer lets us
     with CloudAtBroker(mosquitto) as cloud:
         nucleus.wait_until(lambda: nucleus.status().is_online)
-        for _ in range(KILLS):
+        for number in range(KILLS):
+            if number == 0:
+                nucleus.go_offline()
             component = _run(pi, nucleus)
             component.motion()
-            _comes_further(cloud, chance.randrange(300))
+            if nucleus.status().is_online:
+                _comes_further(cloud, chance.randrange(300))
+            else:
+                _is_tried_in_vain(nucleus)
             component.end(signal.SIGKILL)
             promised.update(_waiting(pi))
+            nucleus.go_online()
+            nucleus.wait_until(lambda: nucleus.status().is_online)
         _run(pi, nucleus)
         cloud.wait_for(lambda: promised.keys() <= {name_of(one) for _, one in cloud.records}, 3 * PATIENCE_S)
     by_lane: dict[str, list[str]] = {}
@@ -179,6 +186,16 @@ def _comes_further(cloud: CloudAtBroker, by: int) -> None:
     """Let so many records come, or as many as there are."""
     enough = len(cloud.records) + by
     cloud.comes_to(lambda: len(cloud.records) > enough, 1.0)
+
+
+def _is_tried_in_vain(nucleus: Nucleus) -> None:
+    """Two messages with records are refused, since there is no link."""
+    nucleus.forget_requests()
+
+    def tried() -> int:
+        return sum("sensors/" in one.request.get("topicName", "") for one in nucleus.requests())
+
+    nucleus.wait_until(lambda: tried() > 1)
 
 
 def _run(pi: Pi, nucleus: Nucleus) -> Component:

@@ -83,6 +83,7 @@ def use(seen: SeenDevice | None, why: str | None = None) -> Use:
         (computer.folder(FolderFacts(DATA, "ggc", "pi", 0o700, False, 0o600, "ggc"), DATA), WARNING, "this is pi"),
         (computer.folder(FolderFacts(DATA, "ggc", "ggc", 0o500, False, None, None), DATA), FAULT, "cannot be written"),
         (computer.folder(FolderFacts(DATA, "ggc", "ggc", 0o777, True, 0o600, "ggc"), DATA), WARNING, "may write"),
+        (computer.folder(FolderFacts(DATA, "ggc", "ggc", 0o755, True, 0o600, "ggc"), DATA), WARNING, "may look into"),
         (computer.folder(FolderFacts(DATA, "ggc", "ggc", 0o700, True, 0o644, "ggc"), DATA), FAULT, "others may read"),
         (computer.folder(FolderFacts(DATA, "ggc", "ggc", 0o700, True, 0o600, "root"), DATA), FAULT, "belongs to root"),
         (computer.clock(NOW, "Europe/Berlin", trusted=True, assumed=False, has_quiet_hours=True), OK, "12:00 CET"),

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,16 @@ from tests.gateway.account import CLIENT_ID
 from tests.gateway.flat import PATIENCE_S, is_silent, plays
 from tests.gateway.freezer import Freezer
 from tests.gateway.test_processes import ROOT, STOPS_WITHIN_S, Component, Pi
-from tests.sandbox.nucleus.workbench import PROFILES, recipe_tree, running, write_recipe
+from tests.sandbox.nucleus.workbench import PROFILES, THING, recipe_tree, running, write_recipe
 
-from spotty_contract.topics import gateway_filters
+from spotty_contract.results import CommandResult
+from spotty_contract.topics import Kind, SensorTopic, gateway_filters
 from spotty_gateway.cli.component import LEAVES_AFTER_S, START_ANEW, THING_NAME, may_leave
 from spotty_gateway.cli.greengrass import SOCKET, TOKEN
 from spotty_gateway.local import FolderLock
 from spotty_sandbox.nucleus import Nucleus
 
-SUBSCRIPTIONS = len(gateway_filters("gw1")) + len(["configuration"])
+SUBSCRIPTIONS = len(gateway_filters(THING)) + len(["configuration"])
 
 
 class Core:
@@ -146,6 +148,26 @@ def test_for_a_new_token_it_leaves_when_nobody_is_there(core: Core) -> None:
     component.wait_for("leaving to be started with a new token")
     assert component.process.wait(PATIENCE_S) == START_ANEW
     component.end_of_output()
+
+
+def test_ordered_to_it_stops_in_order_and_is_started_anew(core: Core) -> None:
+    """`restart` from the cloud: answered before it ends, with a code that has it started; ordered again it is not."""
+    component = core.run("tests.gateway.started_long_ago")
+    topic = SensorTopic(THING, "gateway", Kind.COMMANDS)
+    now_ms = round(time.time() * 1000)
+    order = {"command": "restart", "commandId": "c1", "issuedAt": now_ms, "expiresAt": now_ms + 600_000}
+    core.nucleus.publish_from_cloud(str(topic), json.dumps(order).encode())
+    component.wait_for("as it was ordered")
+    assert component.process.wait(PATIENCE_S) == START_ANEW
+    component.end_of_output()
+    core.run("tests.gateway.started_long_ago")
+    results = str(SensorTopic(THING, "gateway", Kind.RESULTS))
+    core.nucleus.wait_until(lambda: any(one.topic == results for one in core.nucleus.sent()))
+    core.nucleus.publish_from_cloud(str(topic), json.dumps(order).encode())
+    core.nucleus.wait_until(lambda: sum(one.topic == results for one in core.nucleus.sent()) > 1)
+    answers = {one.payload for one in core.nucleus.sent() if one.topic == results}
+    assert len(answers) == 1
+    assert CommandResult.from_json(answers.pop()).outcome == "done"
 
 
 @pytest.mark.parametrize(

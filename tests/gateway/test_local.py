@@ -209,6 +209,17 @@ def test_one_gateway_a_folder(tmp_path: Path) -> None:
     FolderLock(tmp_path).release()
 
 
+def test_a_folder_that_is_made_is_its_owner_s_alone(tmp_path: Path) -> None:
+    """What lies in it tells when somebody is at home. One that was there stays as a person has made it."""
+    FolderLock(tmp_path / "away" / "data").release()
+    assert stat.S_IMODE((tmp_path / "away" / "data").stat().st_mode) == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o750)
+    FolderLock(shared).release()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o750
+
+
 def test_a_gateway_waits_for_a_tool_that_has_the_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A doctor's visit while the gateway starts keeps it waiting, and not from its work; it says for whom it waits."""
     tool = FolderLock(tmp_path, "spotty doctor")

@@ -2,6 +2,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -260,6 +261,22 @@ def test_a_connection_that_broke_comes_back_with_everything(server: sandbox.Nucl
         assert server.status().subscriptions == 1
     assert told.lines == ["the connection to the nucleus is lost; the music goes on", "connected to the nucleus again"]
     assert told.gone.empty()
+
+
+def test_what_stands_and_falls_at_once_is_set_up_less_and_less(server: sandbox.Nucleus) -> None:
+    """Each wait is twice the one before, though each attempt succeeds."""
+    told = Told()
+
+    def stands() -> None:
+        server.drop_connections()
+        told.stands()
+
+    began = time.monotonic()
+    with connected(server, told) as nucleus:
+        nucleus.subscribe(COMMANDS, told.hear, stands)
+        for _ in range(6):
+            told.stood.get(timeout=PATIENCE_S)
+    assert time.monotonic() - began >= 0.01 * (1 + 2 + 4 + 8 + 16)
 
 
 def test_whoever_hears_that_it_stands_and_fails_keeps_no_other_from_standing(

@@ -11,7 +11,7 @@ from tests.gateway.person import address_after, field_of
 
 from spotty_contract.commands import COMMANDS
 from spotty_contract.policy import Policy
-from spotty_gateway.command_memory import MOST, CommandMemory
+from spotty_gateway.command_memory import KEPT, MOST, Answer, CommandMemory
 from spotty_gateway.orders import MOST_AT_ONCE
 from spotty_gateway.replay.what_if import Question, WhatIf, WhatIfBusyError, WhatIfError
 from spotty_sandbox.rig import Rig
@@ -412,22 +412,98 @@ def test_a_repetition_while_it_is_under_way_waits_for_the_one_answer(home: Comma
 
 
 def test_the_memory_is_bounded_and_for_its_owner_s_eyes(tmp_path: Path) -> None:
-    """The oldest are forgotten; damage is no fault."""
+    """The oldest that have expired are forgotten, no others; damage is no fault."""
     path = tmp_path / "commands.json"
     memory = CommandMemory(path)
-    for number in range(MOST + 3):
-        memory.remember(f"c{number}", "{}")
-    assert memory.result_of("c2") is None
-    assert CommandMemory(path).result_of("c3") == "{}"
-    assert len(json.loads(path.read_text())) == MOST
+    memory.remember("lasts", Answer("{}", 10_000), 0)
+    for number in range(KEPT + 3):
+        memory.remember(f"c{number}", Answer("{}", 1_000 + number), 1_000 + number)
+    assert memory.result_of("c3") is None
+    assert [CommandMemory(path).result_of(name) for name in ("lasts", "c4")] == ["{}", "{}"]
+    assert len(json.loads(path.read_text())) == KEPT
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_bytes(b"\xff")
-    assert CommandMemory(path).result_of("c3") is None
+    for damage in (b"\xff", b"[]", b'{"c4": "{}"}', b'{"c4": {"result": 1, "expiresAt": 2}}'):
+        path.write_bytes(damage)
+        assert CommandMemory(path).result_of("c4") is None
+
+
+def test_a_full_memory_has_no_room_until_something_expires(tmp_path: Path) -> None:
+    """What has not expired stays; where nobody knows what has, the oldest goes."""
+    memory = CommandMemory(tmp_path / "commands.json")
+    for number in range(MOST):
+        assert memory.has_room(0)
+        memory.remember(f"c{number}", Answer("{}", 1_000), 0)
+    assert not memory.has_room(999)
+    assert memory.has_room(1_000)
+    assert memory.has_room(None)
+    memory.remember("one more", Answer("{}", 1_000), None)
+    assert (memory.result_of("c0"), memory.result_of("c1")) == (None, "{}")
+
+
+@pytest.mark.parametrize("trash", ["expired", "malformed", "unknown_command", "misdirected"])
+def test_nothing_that_is_refused_anyway_makes_it_forget_what_was_done(home: Commanded, trash: str) -> None:
+    """However many such come: the first command, brought again, is answered as it was and not carried out again."""
+    given = {"commandId": "first", **home.written("resume")}
+    home.hear(given)
+    first = home.answers.wait_for("first")
+    before = kept_in(home.flat.folder)
+    wrong = {
+        "expired": home.written("resume", age_s=31),
+        "malformed": {**home.written("resume"), "more": 1},
+        "unknown_command": {**home.written("resume"), "command": "dance"},
+        "misdirected": home.written("list_devices"),
+    }[trash]
+    for number in range(KEPT + 1):
+        home.hear({"commandId": f"t{number}", **wrong})
+        assert home.answers.wait_for(f"t{number}").reason == trash
+    home.hear(given)
+    assert home.answers.results[-1] == first
+    assert kept_in(home.flat.folder) == before
+
+
+def test_a_command_from_the_future_is_refused_and_stays_so(home: Commanded) -> None:
+    """Whose sender's clock is ahead is told so; brought again when it would be in time, it gets the same answer."""
+    given = {"commandId": "early", **home.written("resume", age_s=-60)}
+    home.hear(given)
+    early = home.answers.wait_for("early")
+    assert (early.outcome, early.reason) == ("refused", "expired")
+    assert "clock" in early.detail
+    home.flat.pass_s(home.rig, 70)
+    home.hear(given)
+    assert home.answers.results[-1] == early
+
+
+def test_whoever_asks_more_than_can_be_remembered_is_refused(home: Commanded) -> None:
+    """Nothing is done of which a repetition would not be known."""
+    for number in range(MOST):
+        home.memory._answers[f"m{number}"] = Answer("{}", home.now_ms() + 1)
+    assert home.order("snooze").reason == "busy"
+    assert home.memory.result_of(f"c{home.number}") is None
+
+
+def test_after_its_end_nothing_is_begun(home: Commanded) -> None:
+    """What comes while the gateway stops is neither carried out nor answered: it comes again."""
+    home.close()
+    home.send("snooze")
+    home.close()
+    assert home.answers.results == []
+    assert kept_in(home.flat.folder) == ""
 
 
 def question(folder: Path) -> Question:
     """About a history that is not there."""
     return Question(folder / "history.db", "bath", "UTC", 0, 1, Policy(), Policy())
+
+
+def test_the_process_that_reckons_imports_nothing_from_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in the component's work folder that is named like a module is not imported in its place."""
+    (tmp_path / "json.py").write_text("raise SystemExit('imported from the work folder')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WhatIfError, match="history") as raised:
+        WhatIf().answer(question(tmp_path))
+    assert "imported" not in str(raised.value)
 
 
 def test_a_history_that_is_not_there_is_told_in_a_line(tmp_path: Path) -> None:

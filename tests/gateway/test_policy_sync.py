@@ -168,6 +168,14 @@ def test_offline_nothing_is_tried_on_and_on(home: Home) -> None:
     assert home.delays_s() == {"bath": 60}
 
 
+def test_subscriptions_that_come_and_go_are_no_flood(home: Home) -> None:
+    """Each time that one stands anew something may have been missed; it is asked for twice a minute at most."""
+    for _ in range(60):
+        home.sync.ask_all()
+        home.pass_s(2)
+    assert home.cloud.asked.count("bath") in {4, 5}
+
+
 def test_the_first_success_after_a_failure_asks_for_everything(home: Home) -> None:
     """Whoever was cut off may have missed something, also where nobody else tells us that we are back."""
     home.pass_s(2)
@@ -178,7 +186,7 @@ def test_the_first_success_after_a_failure_asks_for_everything(home: Home) -> No
     home.cloud.is_offline = False
     home.cloud.wants("gateway", 1, list_of(BATH, timezone="Europe/Berlin"))
     home.cloud.post.clear()
-    home.pass_s(20)
+    home.pass_s(40)
     assert set(home.cloud.asked) == {"gateway", "bath"}
     assert sorted(reports(home)) == [("bath", 1, "applied"), ("gateway", 1, "applied")]
 

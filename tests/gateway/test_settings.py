@@ -1,4 +1,5 @@
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,4 @@ def test_settings_are_kept_for_commands_typed_by_hand(tmp_path: Path) -> None:
     """What was written is a settings file like any other, and means the same."""
     settings = Settings(data_dir=tmp_path / "data", spotify_client_id="x", on_stop="pause")
     assert read_settings(write_settings(settings)) == (settings, [])
+    assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o700

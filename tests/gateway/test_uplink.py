@@ -323,6 +323,123 @@ def test_a_defect_in_the_adapter_loses_nothing(tmp_path: Path) -> None:
     bench.close()
 
 
+def _errors_fail(message: Message) -> CloudError | None:
+    """What a broker's refusal looks like on lite: not to be told from being offline."""
+    return CloudNotNowError("UnauthorizedError") if message.topic.endswith("/errors") else None
+
+
+def test_a_topic_that_never_gets_through_stops_no_other(tmp_path: Path) -> None:
+    """Not of its own sensor either: all others arrive, it is told once and tried ever more rarely, to once an hour."""
+    cloud = FakeCloud(answer=_errors_fail)
+    bench = Bench(tmp_path, cloud, HandClock())
+    for number in range(150):
+        bench.store.outbox.put(Kind.ERRORS, error(number), BOOT)
+        bench.store.outbox.put(Kind.MOTION, decision(1_000 + number, "gateway" if number % 2 else "hall"), BOOT)
+        bench.live_s(1)
+    bench.live_s(60)
+    for room in ("gateway", "hall"):
+        expected = [f"e{1_000 + number}" for number in range(150) if (number % 2 == 1) is (room == "gateway")]
+        assert list(dict.fromkeys(cloud.names(room))) == expected
+    before = cloud.attempts
+    for minute in range(3 * 60):
+        bench.store.outbox.put(Kind.MOTION, decision(2_000 + minute, "hall"), BOOT)
+        bench.drain()
+        bench.live_s(2)
+        assert f"e{2_000 + minute}" in cloud.names("hall")[-20:]
+        bench.clock.now += 58 * SECOND
+    assert cloud.attempts - before < 3 * 60 + 60
+    assert [(one.topic, "does not get through" in one.why) for one in bench.reports] == [
+        (f"sensors/{GATEWAY}/gateway/errors", True)
+    ]
+    cloud.answer = lambda _: None
+    bench.live_s(3_700)
+    assert cloud.names_of("gateway", Kind.ERRORS) == [f"e{number}" for number in range(150)]
+    bench.close()
+
+
+def test_two_topics_that_never_get_through_stop_no_third(tmp_path: Path) -> None:
+    """One behind the other in the same sensor, and both before the third."""
+    cloud = FakeCloud()
+    cloud.answer = lambda message: None if message.topic.endswith("/motion") else CloudNotNowError("no")
+    bench = Bench(tmp_path, cloud, HandClock())
+    for number in range(100):
+        bench.store.outbox.put(Kind.ERRORS, error(number), BOOT)
+        bench.store.outbox.put(Kind.SESSION, session(f"s{number}", sensor_id="gateway"), BOOT)
+        bench.store.outbox.put(Kind.MOTION, decision(1_000 + number, "gateway"), BOOT)
+        bench.live_s(60)
+    assert list(dict.fromkeys(cloud.names())) == [f"e{1_000 + number}" for number in range(100)]
+    bench.close()
+
+
+def test_a_topic_that_is_known_to_fail_delays_nobody(tmp_path: Path) -> None:
+    """However often it has failed with nothing else to send: what comes a moment later leaves within a second."""
+    cloud = FakeCloud(answer=_errors_fail)
+    bench = Bench(tmp_path, cloud, HandClock())
+    bench.store.outbox.put(Kind.ERRORS, error(1), BOOT)
+    for number in range(4):
+        bench.store.outbox.put(Kind.MOTION, decision(100 + number, "hall"), BOOT)
+        bench.live_s(20)
+    bench.live_s(300)
+    before = cloud.attempts
+    while cloud.attempts == before:
+        bench.live_s(1)
+    bench.store.outbox.put(Kind.MOTION, decision(200, "hall"), BOOT)
+    bench.live_s(1)
+    assert cloud.names("hall")[-1] == "e200"
+    bench.close()
+
+
+def test_an_outage_is_no_topic_s_fault(tmp_path: Path) -> None:
+    """A link that comes and goes: nothing is told of any topic, and within seconds after its return nothing waits."""
+    cloud = FakeCloud()
+    bench = Bench(tmp_path, cloud, HandClock())
+    for number in range(20):
+        cloud.answer = away
+        for room in ("a", "b", "c"):
+            bench.store.outbox.put(Kind.ERRORS, error(number, room), BOOT)
+            bench.store.outbox.put(Kind.MOTION, decision(100 + number, room), BOOT)
+        bench.live_s(30)
+        cloud.answer = lambda _: None
+        bench.live_s(65)
+        for room in ("a", "b", "c"):
+            assert {f"e{number}", f"e{100 + number}"} <= set(cloud.names(room))
+    assert bench.reports == []
+    bench.close()
+
+
+def test_a_nucleus_that_is_back_is_worth_a_try_of_every_topic(tmp_path: Path) -> None:
+    """Whoever mended the rights has started it anew: what rested for an hour goes out in seconds."""
+    cloud = FakeCloud(answer=_errors_fail)
+    bench = Bench(tmp_path, cloud, HandClock())
+    bench.store.outbox.put(Kind.ERRORS, error(1), BOOT)
+    for number in range(120):
+        bench.store.outbox.put(Kind.MOTION, decision(100 + number, "hall"), BOOT)
+        bench.live_s(60)
+    cloud.answer = lambda _: None
+    bench.uplink.cloud_is_back()
+    bench.drain()
+    bench.live_s(2)
+    assert cloud.names_of("gateway", Kind.ERRORS) == ["e1"]
+    bench.close()
+
+
+def test_a_record_that_the_adapter_stumbles_over_stops_no_other(tmp_path: Path) -> None:
+    """Its topic waits with it, and nobody else."""
+    cloud = FakeCloud()
+
+    def stumble(message: Message) -> None:
+        if message.topic.endswith("/errors"):
+            raise KeyError("a defect")
+
+    cloud.answer = stumble
+    bench = Bench(tmp_path, cloud, HandClock())
+    bench.store.outbox.put(Kind.ERRORS, error(1), BOOT)
+    bench.store.outbox.put(Kind.MOTION, decision(2, "gateway"), BOOT)
+    bench.live_s(5)
+    assert set(cloud.names()) == {"e2"}
+    bench.close()
+
+
 class Journey(RuleBasedStateMachine):
     """Records, a cloud that takes, fails and vanishes, a nucleus that forgets, restarts and boots, in any order."""
 

@@ -187,6 +187,15 @@ def test_run_becomes_the_gateway_itself_so_that_sigterm_reaches_it(installed: Co
         assert process.wait() == EXIT_TOLD
 
 
+def test_what_lies_in_the_work_folder_is_no_code_of_ours(installed: Core) -> None:
+    """A file there that is named like a module is not imported in its place."""
+    (installed.work / "json.py").write_text("raise SystemExit('imported from the work folder')")
+    with installed.start("run", "1.0.0") as process:
+        assert first_line(process.stdout).startswith("[")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == EXIT_TOLD
+
+
 def first_line(stream: IO[str] | None) -> str:
     """The first line that a process says."""
     assert stream is not None

@@ -165,14 +165,17 @@ def test_the_defaults_are_settings_the_gateway_takes() -> None:
     known = {field.alias for field in Settings.model_fields.values()}
     told = {key: value for key, value in DEFAULTS.items() if key != "accessControl"}
     assert all(isinstance(value, str) for value in told.values())
-    taken = Settings.model_validate({key: value for key, value in told.items() if key in known})
+    assert set(told) <= known
+    taken = Settings.model_validate(told)
     for name, field in Settings.model_fields.items():
         if field.alias in told and field.alias != "dataDir":
             assert getattr(taken, name) == field.default
-    assert set(told) - known <= {"telemetryLevel", "uplink"}
 
 
-@pytest.mark.parametrize("file", ["deployment-thing-group.json", "deployment-core.json"])
+DEPLOYMENTS = ["deployment-thing-group.json", "deployment-classic-group.json", "deployment-core.json"]
+
+
+@pytest.mark.parametrize("file", DEPLOYMENTS)
 def test_a_deployment_example_says_only_what_there_is(file: str) -> None:
     """Arguments of create-deployment; what it merges into our configuration are settings of ours."""
     deployment = json.loads((ROOT / "recipes" / file).read_text())
@@ -188,9 +191,16 @@ def test_a_deployment_example_says_only_what_there_is(file: str) -> None:
 
 def test_where_classic_is_deployed_it_is_told_to_fill_in_the_thing_s_name() -> None:
     """Without interpolateComponentConfiguration classic takes `{iot:thingName}` literally and refuses all."""
-    deployment = json.loads((ROOT / "recipes/deployment-thing-group.json").read_text())
+    deployment = json.loads((ROOT / "recipes/deployment-classic-group.json").read_text())
     nucleus = deployment["components"]["aws.greengrass.Nucleus"]
     assert json.loads(nucleus["configurationUpdate"]["merge"]) == {"interpolateComponentConfiguration": True}
+
+
+def test_classic_itself_is_deployed_to_nobody_else() -> None:
+    """A core on lite, told to install nucleus classic, fails the whole deployment."""
+    with_it = [one for one in DEPLOYMENTS if "aws.greengrass.Nucleus" in (ROOT / "recipes" / one).read_text()]
+    assert with_it == ["deployment-classic-group.json"]
+    assert set(DEPLOYMENTS) == {path.name for path in (ROOT / "recipes").glob("deployment-*.json")}
 
 
 def test_the_recipe_in_the_root_is_the_recipe() -> None:

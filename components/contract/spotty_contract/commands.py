@@ -18,6 +18,9 @@ AUDIBLE_LASTS_MS = 30_000
 LASTS_MS = 600_000
 """Anything else; Spotify's codes and our links live as long."""
 
+CLOCKS_DIFFER_MS = 5_000
+"""A sender's clock may be so far ahead of the gateway's; further, and a command would outlast its time."""
+
 _DETAIL_BYTES = 300
 
 CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -52,10 +55,15 @@ class _Command(Wire):
 
     @model_validator(mode="after")
     def _expires_soon(self) -> Self:
-        most = AUDIBLE_LASTS_MS if self.audible else LASTS_MS
+        most = self.lasts_ms()
         if not 0 < self.expires_at - self.issued_at <= most:
             raise misfit(f"expiresAt should be later than issuedAt, by {most} ms at most")
         return self
+
+    @classmethod
+    def lasts_ms(cls) -> int:
+        """So long after it was issued it may be carried out, at most."""
+        return AUDIBLE_LASTS_MS if cls.audible else LASTS_MS
 
 
 class TestPlay(_Command):
@@ -224,10 +232,14 @@ def read_command(data: bytes, sensor_id: str) -> Command | Refusal:
 
 
 def why_not_now(command: Command, now_ms: int, *, clock_trusted: bool) -> Literal["expired", "clock_untrusted"] | None:
-    """Why a good command is refused all the same. Without the time nobody knows what has expired: it must be silent."""
+    """Why a good command is refused all the same. Without the time nobody knows what has expired: it must be silent.
+
+    One that would last longer than any may was issued by a clock that is ahead: when it really was is not known.
+    """
     if not clock_trusted:
         return "clock_untrusted" if command.audible else None
-    return "expired" if now_ms >= command.expires_at else None
+    is_from_the_future = command.expires_at - now_ms > command.lasts_ms() + CLOCKS_DIFFER_MS
+    return "expired" if is_from_the_future or now_ms >= command.expires_at else None
 
 
 def _readable_id(found: dict[str, object]) -> str | None:

@@ -1,4 +1,4 @@
-"""The gateway put together: the only file that knows every adapter."""
+"""The gateway put together. Its account's part and its cloud's part are put together next door."""
 
 import logging
 import secrets
@@ -11,16 +11,14 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from spotty_contract.gateway import SensorWiring
-from spotty_gateway.account import Account
 from spotty_gateway.account_desk import AccountDesk
+from spotty_gateway.account_side import AccountSide
 from spotty_gateway.awakening import Awake, Before, awake
 from spotty_gateway.chronicle import Chronicle
 from spotty_gateway.cloud_side import CloudAccess, CloudSide, Inside
 from spotty_gateway.engine.commands import Effect, SessionFacts
-from spotty_gateway.engine.events import CallsShort, Event, Report, Stopping, Tick
-from spotty_gateway.engine.rules import SECOND
+from spotty_gateway.engine.events import Event, Report, Stopping, Tick
 from spotty_gateway.engine.state import House
-from spotty_gateway.executor import Executor
 from spotty_gateway.front_desk import ANSWER_WITHIN_S, FrontDesk
 from spotty_gateway.in_force import InForce
 from spotty_gateway.local import Answer, AskAccount, Asked, FolderLock, LocalServer
@@ -29,7 +27,6 @@ from spotty_gateway.ports import Clock
 from spotty_gateway.residents import read_residents
 from spotty_gateway.settings import Settings
 from spotty_gateway.snapshot import SnapshotError, decode
-from spotty_gateway.spotify import SpotifyPlayer
 from spotty_gateway.store import Store
 from spotty_hardware.inputs import Edge, InputKind, InputSpec, PinError
 
@@ -37,18 +34,11 @@ log = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-BACK_WITHIN_US = 3 * SECOND
-"""After the guard has opened we come back within this: one outage shuts out many gateways, and it ends for all at once.
-"""
-
 RUN_BYTES = 6
 """Of a run's name, which makes the ids of its sessions unique for ever: no two in a thousand years of daily starts."""
 
 FOLDER_WITHIN_S = 15.0
 """A command that has our folder is done sooner than this."""
-
-INTENT_WITHIN_S = 0.5
-"""A disk that takes longer than this for a snapshot must not keep the music waiting; most are done before the look."""
 
 STOP_WITHIN_S = 4.3
 """Greengrass gives a component five seconds after SIGTERM."""
@@ -117,8 +107,8 @@ class Gateway:
         self._in_force = InForce(self._residents, self._watch, self._post, self._now, say)
         names = self._in_force.names
         self._store = Store(settings.data_dir, on_trouble=say)
-        self._account = Account(clock, self._boot_id, self._store, settings, say)
-        self._make_player(settings)
+        spotify = AccountSide(settings, clock, self._boot_id, self._store, say, self._post, self._give_up)
+        self._account, self._player, self._executor = spotify.account, spotify.player, spotify.executor
         self._account_desk = AccountDesk(
             names,
             self._now,
@@ -126,7 +116,7 @@ class Gateway:
             self._ask_house,
             self._executor,
             self._account.guard,
-            self._speakers,
+            spotify.speakers,
             self._store.flush,
             self._health,
         )
@@ -156,32 +146,6 @@ class Gateway:
             self._say,
         )
         return CloudSide(access, inside)
-
-    def _make_player(self, settings: Settings) -> None:
-        """The account's player, and the thread it lives on."""
-        clock = self._clock
-        self._player = SpotifyPlayer(
-            settings.spotify_client_id,
-            settings.tokens,
-            settings.spotify_api_url,
-            settings.spotify_accounts_url,
-            lambda: (clock.mono() + clock.offset()) / SECOND,
-            gate=self._account.guard,
-            wait=lambda seconds: self._executor.wait(seconds),  # noqa: PLW0108 - the executor is made after it
-        )
-        self._speakers = self._account.speakers_of(self._player)
-        chance = secrets.SystemRandom()
-        self._executor = Executor(
-            self._player,
-            clock,
-            self._hear,
-            self._account.guard,
-            await_intent=lambda: self._store.flush(INTENT_WITHIN_S),
-            speakers=self._speakers,
-            after_getting_ready=self._account.look_at_consent,
-            spread_us=lambda: chance.randrange(BACK_WITHIN_US),
-            give_up=self._give_up,
-        )
 
     def start(self) -> None:
         """Go on from where the last run stopped, then watch the inputs. Returns when they are watched."""
@@ -295,13 +259,6 @@ class Gateway:
         mono = self._edge_at(edge)
         wall, trusted = mono + self._clock.offset(), self._clock.trusted()
         self._post(Report(mono, wall, trusted, sensor_id, input_id, edge.active, edge.initial))
-
-    def _hear(self, event: Event) -> None:
-        """What comes from the player's thread."""
-        if isinstance(event, CallsShort) and event.short:
-            seen = self._account.guard.view()
-            self._say(f"{seen.calls} of {seen.limit} calls to Spotify in 24 h have been made: music does without fades")
-        self._post(event)
 
     def _ask_house(self, question: Callable[[House], None], within_s: float) -> bool:
         return self._loop is not None and self._loop.ask(question, within_s)

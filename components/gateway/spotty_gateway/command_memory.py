@@ -2,46 +2,74 @@
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from spotty_gateway.durable_file import replace_durably
 
 log = logging.getLogger(__name__)
 
-MOST = 64
-"""A command lasts ten minutes at most; nobody asks for as many in that time."""
+KEPT = 64
+"""So many are kept though they have expired: whoever asks again reads how it went, not that it came too late."""
+MOST = 512
+"""Nobody asks for as many within the ten minutes that a command lasts at most."""
 OWN_EYES = 0o600
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said to a command."""
+
+    result: str
+    """As JSON."""
+    expires_at: int
+    """From then on the command would be refused without being known (ms UTC)."""
+    after_restart: str | None = None
+    """What is said from the next start on, where that is something else."""
+
+
 class CommandMemory:
-    """The last commands by id, each with its result as JSON. For one thread at a time."""
+    """The answers of the last commands by id. For one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         """What cannot be read is begun anew: a repeated command is then carried out again, if it has not expired."""
         self._path = path
-        self._kept = _read(path)
-        self._results = dict(self._kept)
+        self._answers = _read(path)
 
     def result_of(self, command_id: str) -> str | None:
         """What was answered; None where nothing was."""
-        return self._results.get(command_id)
+        answer = self._answers.get(command_id)
+        return None if answer is None else answer.result
 
-    def remember(self, command_id: str, result: str, after_restart: str | None = None) -> None:
-        """Answer this from now on, or `after_restart` from the next start on. Raises OSError where it is not durable.
+    def has_room(self, now_ms: int | None) -> bool:
+        """Whether one more can be remembered without one being forgotten that may yet be repeated.
 
-        Then it is remembered until the end of the process all the same.
+        `now_ms` is None while nobody knows the time; then the oldest goes.
         """
-        self._results = _with(self._results, command_id, result)
-        self._kept = _with(self._kept, command_id, after_restart or result)
-        replace_durably(self._path, json.dumps(self._kept, ensure_ascii=False).encode(), OWN_EYES)
+        return now_ms is None or len(self._answers) < MOST or bool(self._expired(now_ms))
+
+    def remember(self, command_id: str, answer: Answer, now_ms: int | None) -> None:
+        """Answer this from now on. Raises OSError where that is not durable: it holds until the process ends, then."""
+        self._answers.pop(command_id, None)
+        self._answers[command_id] = answer
+        if now_ms is None:
+            may_go, most = list(self._answers), MOST
+        else:
+            may_go, most = self._expired(now_ms), KEPT
+        for one in may_go[: max(0, len(self._answers) - most)]:
+            del self._answers[one]
+        kept = {
+            name: {"result": one.after_restart or one.result, "expiresAt": one.expires_at}
+            for name, one in self._answers.items()
+        }
+        replace_durably(self._path, json.dumps(kept, ensure_ascii=False).encode(), OWN_EYES)
+
+    def _expired(self, now_ms: int) -> list[str]:
+        """The oldest first."""
+        return [name for name, one in self._answers.items() if one.expires_at <= now_ms]
 
 
-def _with(results: dict[str, str], command_id: str, result: str) -> dict[str, str]:
-    newest = [*results.items(), (command_id, result)][-MOST:]
-    return dict(newest)
-
-
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> dict[str, Answer]:
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -51,4 +79,11 @@ def _read(path: Path) -> dict[str, str]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: one for name, one in found.items() if isinstance(one, str)}
+    return {name: answer for name, one in found.items() if (answer := _answer(one)) is not None}
+
+
+def _answer(found: object) -> Answer | None:
+    match found:
+        case {"result": str(result), "expiresAt": int(expires_at)}:
+            return Answer(result, expires_at)
+    return None

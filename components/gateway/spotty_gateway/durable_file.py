@@ -5,6 +5,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from spotty_gateway.private import make_private_folder
+
 NEW_FILE_MODE = 0o644
 
 
@@ -13,7 +15,7 @@ def replace_durably(path: Path, content: bytes, new_mode: int = NEW_FILE_MODE) -
 
     What a kill leaves beside it begins with a dot and the file's name, and is swept away by the next call.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     for left in path.parent.glob(f".{path.name}-*"):
         left.unlink(missing_ok=True)
     like = (path if path.exists() else path.parent).stat()

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from spotty_contract.wire import Wire, faults_of
+from spotty_gateway.private import make_private_folder
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class FolderLock:
         """
         path = folder / "spotty.lock"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise LocalError(

@@ -12,6 +12,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
+from spotty_gateway.back_off import BackOff
 from spotty_gateway.errors import CloudError, CloudGoneError
 from spotty_gateway.ipc import Hear, Ipc, TokenRefusedError
 
@@ -60,13 +61,12 @@ class Nucleus:
         self._ipc = Ipc(socket, token, lambda: self._inbox.put(self._lost))
         self._say = say
         self._on_gone = on_gone
-        self._first_wait_s = first_wait_s
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._streams: list[_Stream] = []
         self._unread: Callable[[], None] | None = None
         self._is_connected = False
         self._attempts = 0
-        self._wait_s = first_wait_s
+        self._back_off = BackOff(first_wait_s, LONGEST_WAIT_S)
         self._look_at: float | None = None
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
@@ -184,7 +184,6 @@ class Nucleus:
     def _lost(self) -> None:
         self._is_connected = False
         self._attempts = 0
-        self._wait_s = self._first_wait_s
         self._say("the connection to the nucleus is lost; the music goes on")
         self._look_again()
 
@@ -199,8 +198,6 @@ class Nucleus:
         failed = [stream for stream in self._streams if stream.attempt is None and not self._begin(stream)]
         if failed:
             self._look_again()
-        elif self._look_at is None:
-            self._wait_s = self._first_wait_s
 
     def _connect(self) -> bool:
         self._attempts += 1
@@ -214,7 +211,6 @@ class Nucleus:
                 self._look_again()
             return False
         self._is_connected = True
-        self._wait_s = self._first_wait_s
         self._say("connected to the nucleus again")
         return True
 
@@ -244,8 +240,7 @@ class Nucleus:
 
     def _look_again(self) -> None:
         if self._look_at is None:
-            self._look_at = time.monotonic() + self._wait_s
-            self._wait_s = min(LONGEST_WAIT_S, self._wait_s * 2)
+            self._look_at = self._back_off.after_trouble(time.monotonic())
 
     def _tell_dropped(self) -> None:
         dropped, self._dropped = self._dropped, 0

@@ -26,7 +26,7 @@ from spotty_contract.records import ErrorRecord
 from spotty_contract.results import CommandResult
 from spotty_contract.topics import Kind
 from spotty_gateway.account_deeds import AccountDeeds
-from spotty_gateway.command_memory import CommandMemory
+from spotty_gateway.command_memory import Answer, CommandMemory
 from spotty_gateway.in_force import InForce
 from spotty_gateway.ports import Stamp
 from spotty_gateway.replay.what_if import Question, WhatIfBusyError, WhatIfError
@@ -49,6 +49,10 @@ ERROR_EVERY_S = 60.0
 FLUSH_S = 2.0
 DAY_MS = 86_400_000
 
+REMEMBERED_MS = 3_600_000
+"""A broker keeps nothing longer for us. What claims to last until another century must not be remembered as long."""
+
+FROM_THE_FUTURE = "the clock of whoever sent it is ahead of the gateway's: set one of the two right"
 WORDS = {
     "expired": "it came too late to be carried out",
     "clock_untrusted": "the gateway does not know the time yet, so it cannot know whether this is still wanted",
@@ -109,6 +113,7 @@ class Orders:
         self._hands = hands
         self._lock = threading.Lock()
         self._under_way: dict[str, threading.Thread] = {}
+        self._is_closed = False
         self._error_at_s: float | None = None
         self._errors = 0
 
@@ -120,36 +125,56 @@ class Orders:
             return
         with self._lock:
             before = self._memory.result_of(found.command_id)
-            if before is None and found.command_id in self._under_way:
-                return  # its answer is still to come
+            is_under_way = found.command_id in self._under_way
+            if self._is_closed or (before is None and is_under_way):
+                return  # it comes again; or its answer is still to come
         if before is not None:
             self._put(CommandResult.from_json(before.encode()))
-            return
-        no = self._why_not(found)
-        if no is not None:
-            self._finish(found, sensor_id, no)
-        elif not isinstance(found, Refusal):
-            self._begin(found, sensor_id)
+        elif isinstance(found, Refusal):
+            self._put(self._result(found, sensor_id, refused(found.reason, found.detail)))
+        else:
+            self._consider(found, sensor_id)
 
     def close(self, timeout_s: float) -> None:
         """Begin nothing more; what hangs is left behind."""
+        with self._lock:
+            self._is_closed = True
         self._hands.what_if.close()
         with self._lock:
             threads = list(self._under_way.values())
         for thread in threads:
             thread.join(timeout_s / len(threads))
 
-    def _why_not(self, found: Command | Refusal) -> Upshot | None:
-        if isinstance(found, Refusal):
-            return refused(found.reason, found.detail)
+    def _consider(self, command: Command, sensor_id: str) -> None:
+        """Begin it, or refuse it. What is refused alike each time is not remembered: it would crowd out the rest."""
         now = self._clock()
-        reason = why_not_now(found, now.now_ms, clock_trusted=now.trusted)
-        if reason is not None:
-            return refused(reason, WORDS[reason])
+        reason = why_not_now(command, now.now_ms, clock_trusted=now.trusted)
+        if reason == "expired" and now.now_ms >= command.expires_at:
+            self._put(self._result(command, sensor_id, refused(reason, WORDS[reason])))
+        elif reason is not None:
+            words = FROM_THE_FUTURE if reason == "expired" else WORDS[reason]
+            self._finish(command, sensor_id, refused(reason, words))
+        elif not self._has_room():
+            forgets = "more commands came than can be remembered: try again in ten minutes"
+            self._put(self._result(command, sensor_id, refused("busy", forgets)))
+        elif (no := self._why_not(command, now)) is not None:
+            self._finish(command, sensor_id, no)
+        else:
+            self._begin(command, sensor_id)
+
+    def _has_room(self) -> bool:
+        with self._lock:
+            return self._memory.has_room(self._known_ms())
+
+    def _known_ms(self) -> int | None:
+        now = self._clock()
+        return now.now_ms if now.trusted else None
+
+    def _why_not(self, command: Command, now: Moment) -> Upshot | None:
         with self._lock:
             if len(self._under_way) >= MOST_AT_ONCE:
                 return refused("busy", f"{MOST_AT_ONCE} commands are being carried out: try again in a moment")
-        if isinstance(found, Restart) and now.up_s < RESTART_AFTER_S:
+        if isinstance(command, Restart) and now.up_s < RESTART_AFTER_S:
             minutes = round((RESTART_AFTER_S - now.up_s) / 60) + 1
             return refused("restarted_lately", f"it was started not long ago: try again in {minutes} min")
         return None
@@ -159,8 +184,10 @@ class Orders:
             target=self._carry_out, args=(command, sensor_id), name=f"order-{command.command}", daemon=True
         )
         with self._lock:
+            if self._is_closed:
+                return
             self._under_way[command.command_id] = thread
-        thread.start()
+            thread.start()  # before anybody may want to wait for its end
 
     def _carry_out(self, command: Command, sensor_id: str) -> None:
         try:
@@ -207,23 +234,25 @@ class Orders:
         except WhatIfError as error:
             return failed("not_reckoned", str(error))
 
-    def _finish(self, found: Command | Refusal, sensor_id: str, upshot: Upshot) -> bool:
+    def _finish(self, command: Command, sensor_id: str, upshot: Upshot) -> bool:
         """Remember the answer, then give it. False where it would be forgotten by a restart."""
-        result = self._result(found, sensor_id, upshot)
+        result = self._result(command, sensor_id, upshot)
         after = None
         if not upshot.is_lasting:
             gone = failed("restarted", "the gateway was restarted since: ask again with a new command")
-            after = self._result(found, sensor_id, gone).to_json()
+            after = self._result(command, sensor_id, gone).to_json()
+        now_ms = self._known_ms()
+        until_ms = command.expires_at if now_ms is None else min(command.expires_at, now_ms + REMEMBERED_MS)
         is_durable = True
         with self._lock:
             try:
-                self._memory.remember(result.command_id, result.to_json(), after)
+                self._memory.remember(result.command_id, Answer(result.to_json(), until_ms, after), now_ms)
             except OSError as error:
                 log.warning("that a command was answered cannot be kept: %s", error.strerror)
                 is_durable = False
-        if isinstance(found, Restart) and upshot.outcome == "done" and not is_durable:
+        if isinstance(command, Restart) and upshot.outcome == "done" and not is_durable:
             # Begun anew without that memory, it would be asked to again.
-            result = self._result(found, sensor_id, failed("disk", "the disk takes nothing: make room on it first"))
+            result = self._result(command, sensor_id, failed("disk", "the disk takes nothing: make room on it first"))
         self._put(result)
         return is_durable
 

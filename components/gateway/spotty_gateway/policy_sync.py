@@ -37,6 +37,9 @@ SETTLE_S = 1.0
 ANSWERED_WITHIN_S = (5.0, 20.0, 60.0)
 """How long an answer is waited for before a `get` is repeated; after the last one, until the hour is over."""
 
+MISSED_EVERY_S = 30.0
+"""Whatever may have been missed, and however often: nothing is asked for again sooner after it was."""
+
 OFFLINE_S = (15.0, 60.0, 300.0)
 """Waits after failures one upon the other, where nobody tells us sooner that the cloud is there again."""
 
@@ -51,6 +54,8 @@ class _Talk:
 
     ask_at: float
     tries: int = 0
+    asked_at: float = -inf
+    """When a `get` left last."""
     is_asked: bool = False
     """A `get` is on its way, and no version has been answered since: its answer is not from before that."""
     report: Reported | None = None
@@ -94,7 +99,8 @@ class PolicySync:
         """Something may have been missed: the subscriptions stand anew, or the cloud is there again."""
         self._not_before = -inf
         for talk in self._talks.values():
-            talk.ask_at, talk.tries = min(talk.ask_at, self._now_s() + SETTLE_S), 0
+            soon = max(self._now_s() + SETTLE_S, talk.asked_at + MISSED_EVERY_S)
+            talk.ask_at, talk.tries = min(talk.ask_at, soon), 0
 
     def look(self) -> None:
         """Send what is due: answers first, then questions. Where one does not get through, none does."""
@@ -180,7 +186,7 @@ class PolicySync:
     def _ask(self, of: str, talk: _Talk) -> bool:
         if not self._publish(of, ShadowAction.GET, encode_get()):
             return False
-        talk.is_asked = True
+        talk.is_asked, talk.asked_at = True, self._now_s()
         wait_s = ANSWERED_WITHIN_S[talk.tries] if talk.tries < len(ANSWERED_WITHIN_S) else ASK_EVERY_S
         talk.tries += 1
         talk.ask_at = self._now_s() + wait_s * (1 + JITTER_SHARE * self._chance())

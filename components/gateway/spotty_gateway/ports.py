@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from spotty_contract.records import Record
@@ -166,7 +167,7 @@ class Cloud(Protocol):
     """The way to the cloud, through the nucleus."""
 
     keeps_acknowledged: bool
-    """Whether what was taken may yet be lost: classic takes it into memory, lite only while it is connected."""
+    """Whether what was taken may be lost even a day later: classic takes it into memory. Of lite, uplink.py tells."""
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Hand a message over, at least once; at most 4,500 bytes. Blocks some seconds at most. Raises CloudError."""
@@ -198,6 +199,13 @@ class Fate(Enum):
     """They were refused for good."""
 
 
+class Lane(NamedTuple):
+    """Records whose order is kept: those of one topic."""
+
+    sensor_id: str
+    kind: Kind
+
+
 class Outgoing(NamedTuple):
     """Records of one sensor and kind, oldest first, that may go out in one message."""
 
@@ -206,6 +214,8 @@ class Outgoing(NamedTuple):
     ids: tuple[int, ...]
     lines: tuple[bytes, ...]
 
+
+NOTHING_FAILED: Mapping[Lane, int] = MappingProxyType({})
 
 HandOver = Callable[[Sequence[Outgoing], Mapping[str, int]], None]
 """Told what goes out next, and how many records of each sensor wait in all."""
@@ -222,7 +232,7 @@ class OutboxView(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What was set aside: records that the cloud, or the wire's shape, will not have."""
+    """Records that the cloud, or the wire's shape, will not have: set aside, or waiting where nobody says never."""
 
     topic: str
     why: str
@@ -246,8 +256,19 @@ class Records(Protocol):
 class Outbox(Protocol):
     """What waits to be sent, for whoever sends it. Every call returns at once."""
 
-    def fetch(self, busy: Collection[str], at_most: int, hand_over: HandOver) -> None:
-        """Have what goes out next handed over, of at most so many sensors and of none that is `busy`."""
+    def fetch(
+        self,
+        busy: Collection[str],
+        at_most: int,
+        hand_over: HandOver,
+        *,
+        resting: Collection[Lane] = (),
+        failed: Mapping[Lane, int] = NOTHING_FAILED,
+    ) -> None:
+        """Have what goes out next handed over, of at most so many sensors and of none that is `busy`.
+
+        Nothing of a lane that is `resting`; of those that have `failed`, whichever failed least, after all others.
+        """
 
     def settle(self, ids: Iterable[int], fate: Fate) -> None:
         """Say what has become of rows that were handed over."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from spotty_contract.wire import faults_of
+from spotty_gateway.private import make_private_folder
 
 Url = Annotated[str, Field(pattern=r"^https?://[^/]+$")]
 
@@ -116,7 +117,7 @@ def read_configuration(
 def write_settings(settings: Settings) -> Path:
     """Keep them in the data folder, where commands typed by hand find them. Raises OSError."""
     path = settings.data_dir / "settings.json"
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.data_dir)
     fresh = path.with_suffix(".new")
     fresh.write_text(settings.model_dump_json(by_alias=True, exclude_defaults=True, indent=1))
     fresh.replace(path)

@@ -5,6 +5,8 @@ that the order within a sensor and kind is kept and a nucleus is not flooded. Wh
 tried at a time, ever more rarely, never twice in a second; the first that gets through opens the way again. Between,
 it sleeps: until a record is on the disk, a wait is over, or the nucleus is said to be back.
 
+A topic that does not get through while others do stops only itself: it rests, up to an hour, and is told (see lanes).
+
 What has been taken is not always there yet. Nucleus classic may take a message into memory: its records stay for a day
 as sent. Nucleus lite answers when a message has been sent, not when the broker has acknowledged it; it holds so many
 that are not, and they die with the link. So the records of that many messages stay until later ones have been taken,
@@ -17,16 +19,17 @@ topic that was refused: first a record is tried alone, and after a few such refu
 import logging
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from spotty_contract.messages import Batch, RecordError, encode_batch
-from spotty_contract.topics import Kind, SensorTopic
+from spotty_contract.topics import SensorTopic
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.errors import CloudError, CloudGoneError, CloudRefusedError
-from spotty_gateway.ports import Clock, Cloud, Fate, Outbox, Outgoing, Refused
+from spotty_gateway.lanes import Lanes
+from spotty_gateway.ports import Clock, Cloud, Fate, Lane, Outbox, Outgoing, Refused
+from spotty_gateway.unproven import Unproven
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ class _Post:
     """A message under way; they are numbered as they leave."""
 
     number: int
-    lane: tuple[str, Kind]
+    lane: Lane
     topic: str
     payload: bytes
     ids: tuple[int, ...]
@@ -66,7 +69,7 @@ class Uplink:
         chance: random.Random | None = None,
         begin: Callable[[Work], None] | None = None,
     ) -> None:
-        """`report` is told what was set aside, on the uplink's thread. `begin` gets each publish to carry out.
+        """`report` is told what was set aside or is stuck, on the uplink's thread. `begin` gets each publish to do.
 
         `unproven`: of so many messages, the last that were taken, nobody knows yet whether they have arrived.
         """
@@ -75,11 +78,7 @@ class Uplink:
         self._cloud = cloud
         self._clock = clock
         self._report = report
-        self._unproven_at_most = unproven
-        self._unproven: deque[tuple[int, ...]] = deque()
-        self._sent_again: frozenset[int] = frozenset()
-        """What was unproven at the last break: taken once more, it counts as arrived, or a link that is too slow for
-        us would see the same messages for ever."""
+        self._unproven = Unproven(outbox, unproven)
         self._chance = chance or random.Random()  # noqa: S311 - spreads attempts, guards no secret
         self._begin = begin or _on_a_thread
         self._inbox: SimpleQueue[Work | None] = SimpleQueue()
@@ -98,7 +97,10 @@ class Uplink:
         self._posts = 0
         self._not_before = 0
         self._gone = False
-        self._refusals: dict[tuple[str, Kind], int] = {}
+        self._lanes = Lanes()
+        self._lane_rests: dict[Lane, int] = {}
+        """Of which lanes nothing was asked for last, and until when not."""
+        self._refusals: dict[Lane, int] = {}
         self._rests: dict[str, int] = {}
         """Until when a sensor whose message was refused is left alone."""
 
@@ -163,10 +165,11 @@ class Uplink:
         if self._woken:
             return self._not_before
         waits = [self._rests.get(one, 0) for one in self._behind if one not in self._in_flight]
+        waits += [until for lane, until in self._lane_rests.items() if lane.sensor_id not in self._in_flight]
         return max(self._not_before, min(waits)) if waits else None
 
     def _at_most(self) -> int:
-        return 1 if self._failures else IN_FLIGHT
+        return 1 if self._lanes.failed_since else IN_FLIGHT
 
     def _may_send(self) -> bool:
         has_room = len(self._in_flight) < self._at_most()
@@ -184,7 +187,8 @@ class Uplink:
         def hand_over(found: Sequence[Outgoing], waiting: Mapping[str, int]) -> None:
             self._inbox.put(lambda: self._send_all(found, waiting, busy, all_of_it=len(found) < free))
 
-        self._outbox.fetch(busy, free, hand_over)
+        self._lane_rests = self._lanes.rests(now)
+        self._outbox.fetch(busy, free, hand_over, resting=frozenset(self._lane_rests), failed=self._lanes.failed_since)
 
     def _send_all(
         self, found: Sequence[Outgoing], waiting: Mapping[str, int], busy: frozenset[str], *, all_of_it: bool
@@ -206,7 +210,7 @@ class Uplink:
         return 0 if post is None else len(post.ids)
 
     def _send(self, out: Outgoing) -> None:
-        lane = (out.sensor_id, out.kind)
+        lane = Lane(out.sensor_id, out.kind)
         topic = str(SensorTopic(self._gateway_id, out.sensor_id, out.kind))
         alone = 0 < self._refusals.get(lane, 0) < REFUSALS_OF_A_TOPIC
         ids, lines = out.ids[: 1 if alone else None], out.lines[: 1 if alone else None]
@@ -220,7 +224,7 @@ class Uplink:
             self._publish(lane, topic, batch, ids[: batch.count])
             return
 
-    def _publish(self, lane: tuple[str, Kind], topic: str, batch: Batch, ids: tuple[int, ...]) -> None:
+    def _publish(self, lane: Lane, topic: str, batch: Batch, ids: tuple[int, ...]) -> None:
         self._posts += 1
         post = _Post(self._posts, lane, topic, batch.payload, ids)
         self._in_flight[lane[0]] = post
@@ -253,39 +257,33 @@ class Uplink:
 
     def _got_through(self, post: _Post) -> None:
         self._gone = False
-        self._settle(post.ids)
+        if self._cloud.keeps_acknowledged:
+            self._outbox.settle(post.ids, Fate.KEPT)
+        else:
+            self._unproven.taken(post.ids)
         self._refusals.pop(post.lane, None)
+        for lane, why in self._lanes.got_through(post.lane, self._clock.mono()):
+            self._tell_stuck(lane, why)
         if self._failures:
             log.info("records get through to the cloud again")
         self._failures = self._failed_up_to = self._not_before = 0
 
-    def _settle(self, ids: tuple[int, ...]) -> None:
-        if self._cloud.keeps_acknowledged:
-            self._outbox.settle(ids, Fate.KEPT)
-            return
-        news = tuple(one for one in ids if one not in self._sent_again) if self._unproven_at_most else ()
-        if len(news) < len(ids):
-            self._outbox.settle([one for one in ids if one not in news], Fate.DONE)
-        if news:
-            self._outbox.settle(news, Fate.KEPT)
-            self._unproven.append(news)
-            if len(self._unproven) > self._unproven_at_most:
-                self._outbox.settle(self._unproven.popleft(), Fate.DONE)
-
-    def _broken(self) -> None:
-        """The link has ended, or may have: what it had not delivered goes out again, before anything newer."""
-        if self._unproven:
-            self._sent_again = frozenset(one for ids in self._unproven for one in ids)
-            self._unproven.clear()
-            self._outbox.send_again()
+    def _tell_stuck(self, lane: Lane, why: str) -> None:
+        topic = str(SensorTopic(self._gateway_id, *lane))
+        log.warning("%s does not get through while others do, and waits: %s", topic, why)
+        self._report(Refused(topic, f"does not get through while others do, and waits: {why}", 1))
 
     def _failed(self, post: _Post, error: Exception) -> None:
         if isinstance(error, CloudGoneError) and not self._gone:
             self._gone = True
             self._outbox.send_again()  # before anything newer: what it had only in memory went with it
-        self._broken()
+        self._unproven.broken()
         self._behind.add(post.lane[0])
-        if post.number <= self._failed_up_to:
+        why = (
+            str(error) if isinstance(error, CloudError) else f"a fault ({type(error).__name__})"
+        )  # it may say anything
+        was_expected = self._lanes.failed(post.lane, why, self._clock.mono())
+        if post.number <= self._failed_up_to or (was_expected and not self._failures):
             self._not_before = max(self._not_before, self._clock.mono() + LEAST_WAIT_US)
             return
         if not self._failures:
@@ -317,9 +315,11 @@ class Uplink:
         self._woken = True
         if self._cloud.keeps_acknowledged:
             self._outbox.send_again()
-        self._broken()
+        self._unproven.broken()
+        soon = self._clock.mono() + LEAST_WAIT_US
+        self._lanes.hope(soon)
         if self._failures:
-            self._not_before = min(self._not_before, self._clock.mono() + LEAST_WAIT_US)
+            self._not_before = min(self._not_before, soon)
 
 
 def _on_a_thread(work: Work) -> None:

@@ -1,5 +1,6 @@
 import shutil
 import sqlite3
+import stat
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,23 @@ def notes(path: Path) -> list[str]:
 def asides(folder: Path) -> list[Path]:
     """The files that were moved aside, without their logs."""
     return sorted(folder.glob("*Z"))
+
+
+def modes(folder: Path) -> set[int]:
+    """Who may do what with the files there."""
+    return {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    """Folder and file, and the log beside it; a file that others could read is closed to them."""
+    folder = tmp_path / "data"
+    database = Database(folder, NOTES, connect, print)
+    for _ in range(2):
+        database.run(lambda connection: connection.execute("INSERT INTO note (text) VALUES ('x')").close())
+        assert (stat.S_IMODE(folder.stat().st_mode), modes(folder)) == (0o700, {0o600})
+        assert len(list(folder.iterdir())) == 3
+        database.close()
+        (folder / "notes.db").chmod(0o644)
 
 
 def test_an_older_file_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from spotty_gateway.ports import Fate, Stamp
 from spotty_gateway.store import OutboxLimits, Store
 from spotty_gateway.store.database import Database, connect
 from spotty_gateway.store.outbox import SETTLE_EVERY_S
-from spotty_gateway.store.outbox_rows import COUNT, KEEP_SENT_US
+from spotty_gateway.store.outbox_rows import COUNT, HOLD_S, KEEP_SENT_US
 from spotty_gateway.store.state import STATE
 
 HOUR_MS = 3_600_000
@@ -192,6 +192,17 @@ def test_what_may_be_lost_yet_is_kept_and_sent_again(tmp_path: Path) -> None:
     assert waiting_in(tmp_path) == ["a/1", "b/1", "c/1"]
 
 
+def test_what_is_told_at_once_holds_in_its_order(tmp_path: Path) -> None:
+    """Acknowledged, then known to be lost, before either was written: it goes out again, in its old place."""
+    with running_store(tmp_path) as store:
+        put_sessions(store, "a")
+        (out,) = fetch(store)
+        store.outbox.settle(out.ids, Fate.KEPT)
+        store.outbox.send_again()
+        put_sessions(store, "b")
+        assert names(fetch(store)) == ["a/1", "b/1"]
+
+
 def test_what_was_kept_is_forgotten_after_a_day(tmp_path: Path) -> None:
     """After 24 h nobody is taken to have it in memory any more; a newer word makes an older one needless before."""
     timing = ManualTiming()
@@ -301,6 +312,45 @@ def test_the_clock_is_waited_for_and_corrects(tmp_path: Path) -> None:
         seen = [json.loads(line) for line in (*first.lines, *second.lines)]
         assert [(one.get("startTime") or one["timestamp"]) - NOON_MS for one in seen] == [HOUR_MS + 1, HOUR_MS, 0]
         assert {one["clockTrusted"] for one in seen} == {True}
+
+
+def test_a_clock_that_is_never_set_is_waited_for_an_hour(tmp_path: Path) -> None:
+    """Then a record goes out in doubt, as it was stamped; a younger one is still held, and corrected if the time comes.
+
+    What has gone out is not corrected: a newer word on the same session is what mends it.
+    """
+    timing = ManualTiming()
+    with running_outbox(tmp_path, timing=timing) as store:
+        for minute in range(0, 120, 5):
+            if minute in {0, 60}:
+                store.outbox.put(Kind.SESSION, session(f"at-{minute}", trusted=False), WRONG)
+            found = fetch(store, busy=() if minute in {0, 55, 65, 115} else {"bath"})
+            if minute == 65:
+                assert names(found) == ["at-0/1"]
+                assert [json.loads(line)["clockTrusted"] for line in found[0].lines] == [False]
+                assert json.loads(found[0].lines[0])["startTime"] == NOON_MS
+                store.outbox.settle(found[0].ids, Fate.DONE)
+            else:
+                assert found == []
+            timing.pass_s(300)
+        store.outbox.trust(BOOT)
+        store.outbox.put(Kind.SESSION, session("at-0", 2), BOOT)
+        (out,) = fetch(store)
+        assert names([out]) == ["at-60/1", "at-0/2"]
+        assert {json.loads(line)["clockTrusted"] for line in out.lines} == {True}
+
+
+def test_a_restart_begins_the_hour_anew(tmp_path: Path) -> None:
+    """How long it had waited before is not known: it is held once more, and no longer than that."""
+    with running_outbox(tmp_path) as store:
+        store.outbox.put(Kind.SESSION, session("a", trusted=False), WRONG)
+    timing = ManualTiming()
+    with running_outbox(tmp_path, timing=timing) as store:
+        assert fetch(store) == []
+        timing.pass_s(HOLD_S - 1)
+        assert fetch(store) == []
+        timing.pass_s(1)
+        assert names(fetch(store)) == ["a/1"]
 
 
 def test_a_disk_that_cannot_be_read_at_the_start_is_no_end(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -78,6 +80,31 @@ def test_a_client_that_says_nothing_is_not_held_against_the_others(sim: SpotifyS
         other.trust_env = False
         assert other.get(f"{sim.api_url}me", timeout=3).status_code == 401
         sim.stop()
+
+
+def test_nobody_who_comes_while_it_stops_is_left_waiting() -> None:
+    """Whoever connects at that moment is answered, refused or cut off, and does not sit out a timeout of its own."""
+    told: list[str] = []
+
+    def knock(port: int, begin: threading.Barrier) -> None:
+        begin.wait()
+        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=2) as client:
+            client.sendall(b"GET /v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            try:
+                client.recv(1)
+            except TimeoutError:
+                told.append("left waiting")
+
+    for _ in range(12):
+        with SpotifySimulator() as sim:
+            begin = threading.Barrier(7)
+            clients = [threading.Thread(target=knock, args=(sim.port, begin)) for _ in range(6)]
+            for client in clients:
+                client.start()
+            begin.wait()
+        for client in clients:
+            client.join()
+    assert told == []
 
 
 @pytest.mark.parametrize(

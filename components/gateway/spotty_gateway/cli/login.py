@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from spotty_gateway.cli.callback import HOST, PATH, Answers, Page, Pasted, Served
 from spotty_gateway.cli.forgetting import forget_account
 from spotty_gateway.local import LocalError, ask
+from spotty_gateway.private import make_private_folder
 
 if TYPE_CHECKING:
     from spotty_gateway.consent import Consent, PendingConsent
@@ -177,7 +178,7 @@ def _check(settings: "Settings", named: Path) -> None:
         )
     folder = settings.data_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         owner = folder.stat().st_uid
     except OSError as error:
         raise _CannotBeginError(f"{folder}: {error.strerror}; the gateway keeps its tokens there") from error

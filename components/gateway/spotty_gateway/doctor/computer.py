@@ -42,6 +42,9 @@ def folder(facts: FolderFacts | None, path: Path) -> list[Finding]:
         found.append(fault("rights", f"{path} cannot be written", f"chmod u+rwx {path}"))
     if facts.mode & OTHERS_MAY_WRITE:
         found.append(warning("rights", f"others may write in {path} (mode {facts.mode:o})", f"chmod go-w {path}"))
+    elif facts.mode & OTHERS_MAY_ANYTHING:
+        told = f"others may look into {path} (mode {facts.mode:o}), which tells when somebody is at home"
+        found.append(warning("rights", told, f"chmod go-rwx {path}"))
     tokens = path / "tokens.json"
     if facts.tokens_mode is not None and facts.tokens_mode & OTHERS_MAY_ANYTHING:
         found.append(fault("rights", f"others may read {tokens} (mode {facts.tokens_mode:o})", f"chmod 600 {tokens}"))

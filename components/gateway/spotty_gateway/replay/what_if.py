@@ -80,7 +80,7 @@ class WhatIf:
 
     def _run(self, question: bytes) -> bytes:
         with subprocess.Popen(  # noqa: S603 - this Python, and a module of ours
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-P", "-m", __name__],  # whatever lies where we stand is no code of ours
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

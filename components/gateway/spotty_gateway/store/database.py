@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from spotty_gateway.private import make_private_file, make_private_folder
+
 Connect = Callable[[Path], sqlite3.Connection]
 """Opens a database file for writing."""
 
@@ -106,7 +108,8 @@ class Database:
         if self._connection is not None and not self._is_still_there():
             self.close()
         if self._connection is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
+            make_private_file(self.path)  # before SQLite does; its logs get the same mode
             self._connection = self._connect(self.path)
             _prepare(self._connection, self._layout)
             self._inode = self.path.stat().st_ino

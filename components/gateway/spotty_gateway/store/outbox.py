@@ -6,7 +6,7 @@ file, and counted. Acknowledgements wait ten seconds for company, since losing t
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -16,8 +16,8 @@ from spotty_contract.records import Record, SessionRecord
 from spotty_contract.status import DeviceStatus, RoomStatus
 from spotty_contract.topics import Kind
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.ports import Fate, HandOver, OutboxView, Stamp
-from spotty_gateway.store.outbox_layout import TIERS, OutboxLimits, Row
+from spotty_gateway.ports import NOTHING_FAILED, Fate, HandOver, Lane, OutboxView, Stamp
+from spotty_gateway.store.outbox_layout import TIERS, OutboxLimits, Row, Wish
 from spotty_gateway.store.outbox_rows import OutboxRows
 
 SETTLE_EVERY_S = 10.0
@@ -29,13 +29,6 @@ AT_ONCE = frozenset({Kind.RESULTS, Kind.STATUS})
 Key = tuple[str, Kind, str | int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetch:
-    busy: Collection[str]
-    at_most: int
-    hand_over: HandOver
-
-
 @dataclass(slots=True)
 class _Waiting:
     """What the writer has not done yet. Records by tier, each with its place; a newer one takes the place's end."""
@@ -45,7 +38,7 @@ class _Waiting:
     settled: list[tuple[tuple[int, ...], Fate] | None] = field(default_factory=list)
     """What has become of rows, as it was told; None where what had been kept by then is to be sent again."""
     trusted: Stamp | None = None
-    fetch: _Fetch | None = None
+    fetch: Wish | None = None
     dropped: int = 0
 
     @property
@@ -157,13 +150,21 @@ class Outbox:
             self._pending.trusted = stamp
             self._wake.notify()
 
-    def fetch(self, busy: Collection[str], at_most: int, hand_over: HandOver) -> None:
-        """Let the writer hand over what goes out next, of at most so many sensors and of none that is `busy`.
+    def fetch(
+        self,
+        busy: Collection[str],
+        at_most: int,
+        hand_over: HandOver,
+        *,
+        resting: Collection[Lane] = (),
+        failed: Mapping[Lane, int] = NOTHING_FAILED,
+    ) -> None:
+        """Let the writer hand over what goes out next, as the port says.
 
         What is handed over stays in the outbox until it is settled.
         """
         with self._wake:
-            self._pending.fetch = _Fetch(busy, at_most, hand_over)
+            self._pending.fetch = Wish(busy, at_most, hand_over, resting, failed)
             self._wake.notify()
 
     def settle(self, ids: Iterable[int], fate: Fate) -> None:
@@ -207,7 +208,7 @@ class Outbox:
 
     def write(self, connection: Connection) -> None:
         """Do what was taken, within the transaction of whatever else state.db gets."""
-        rows, taken = self._rows, self._taken
+        rows, taken, now_s = self._rows, self._taken, self._now_s()
         rows.open(connection)
         if taken.trusted is not None:
             rows.trust(connection, *taken.trusted)
@@ -216,10 +217,11 @@ class Outbox:
                 rows.send_again(connection)
                 rows.open(connection)
             else:
-                rows.settle(connection, *told, round(self._now_s() * SECOND))
+                rows.settle(connection, *told, round(now_s * SECOND))
         for tier in taken.tiers:
             for row in tier.values():
                 rows.put(connection, row)
+        rows.pass_time(now_s)
         rows.finish(connection, taken.dropped)
 
     @property
@@ -234,7 +236,7 @@ class Outbox:
             return lambda: None
         rows = self._rows
         rows.open(connection)
-        found = rows.ready(connection, fetch.busy, fetch.at_most, self._taken.settled_ids())
+        found = rows.ready(connection, fetch, self._taken.settled_ids())
         waiting: dict[str, int] = {}
         for lane, number in rows.tally.waiting.items():
             waiting[lane.sensor_id] = waiting.get(lane.sensor_id, 0) + number

@@ -1,12 +1,12 @@
 """What the outbox has in state.db: tables, rows, the order in which they leave, and what is given up first."""
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
 
 from spotty_contract.topics import Kind
-from spotty_gateway.ports import OutboxView
+from spotty_gateway.ports import HandOver, Lane, OutboxView
 
 TABLES = (
     """
@@ -58,15 +58,19 @@ class State(IntEnum):
     ASIDE = 2
 
 
-class Lane(NamedTuple):
-    """Rows whose order is kept."""
-
-    sensor_id: str
-    kind: Kind
-
-
 Found = tuple[int, State, Lane, int]
 """A row's id, state, lane and size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be handed over, in the words of the port's `fetch`."""
+
+    busy: Collection[str]
+    at_most: int
+    hand_over: HandOver
+    resting: Collection[Lane]
+    failed: Mapping[Lane, int]
 
 
 @dataclass(frozen=True, slots=True)

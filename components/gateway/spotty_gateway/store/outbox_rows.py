@@ -9,6 +9,7 @@ was refused for good, holds up nobody, and has one more try at the next start, w
 """
 
 import sqlite3
+from collections import deque
 from collections.abc import Collection, Iterable
 from contextlib import closing
 
@@ -17,8 +18,8 @@ from pydantic import ValidationError
 from spotty_contract.messages import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, shape_of
 from spotty_contract.topics import Kind, SensorTopic
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.ports import Fate, Outgoing
-from spotty_gateway.store.outbox_layout import TIERS, TURNS, Found, Lane, OutboxLimits, Row, State, Tally
+from spotty_gateway.ports import Fate, Lane, Outgoing
+from spotty_gateway.store.outbox_layout import TIERS, TURNS, Found, OutboxLimits, Row, State, Tally, Wish
 
 COUNT = """
 SELECT state, sensor_id, kind, count(*), sum(size), max(id), max(seq) FROM outbox GROUP BY state, sensor_id, kind
@@ -27,6 +28,12 @@ SELECT state, sensor_id, kind, count(*), sum(size), max(id), max(seq) FROM outbo
 
 KEEP_SENT_US = 86_400 * SECOND
 """How long what may have been acknowledged from memory only is kept (design §4)."""
+
+HOLD_S = 3_600.0
+"""How long a record waits for the clock to be set: on a computer that never learns the time it is wanted all the same.
+Longer by some minutes at most, since nobody is woken for it."""
+
+MARK_EVERY_S = 60.0
 
 AT_ONCE = 1_000
 """Rows that are looked up together where many must go."""
@@ -47,6 +54,10 @@ class OutboxRows:
         self._counted: sqlite3.Connection | None = None
         self._next_id = 1
         self._trusted: dict[str, int] = {}
+        self._marks: deque[tuple[float, int]] = deque()
+        """Now and then within the last hour: when, and the id that was the next one then."""
+        self._held_from = 0
+        """The first row that has not waited for the clock long enough in this run."""
         self._turn = 0
         self._served: dict[Lane, int] = {}
         self._has_settled = False
@@ -69,6 +80,13 @@ class OutboxRows:
                 tally.add(State(state), Lane(sensor_id, Kind(kind)), size, rows)
         self._trusted = dict(connection.execute("SELECT boot_id, offset_us FROM outbox_boot"))
         self.tally, self._counted = tally, connection
+
+    def pass_time(self, now_s: float) -> None:
+        """It is this late: what has been held long enough for the clock is held no more."""
+        if not self._marks or now_s >= self._marks[-1][0] + MARK_EVERY_S:
+            self._marks.append((now_s, self._next_id))
+        while self._marks and now_s >= self._marks[0][0] + HOLD_S:
+            self._held_from = self._marks.popleft()[1]
 
     def send_again(self, connection: sqlite3.Connection, states: Iterable[State] = (State.SENT,)) -> None:
         """What was sent (or set aside) waits as before, in its old place."""
@@ -146,16 +164,18 @@ class OutboxRows:
         for name, value in (("dropped", tally.dropped), ("seq", tally.seq)):
             connection.execute(put, (name, value)).close()
 
-    def ready(
-        self, connection: sqlite3.Connection, busy: Collection[str], at_most: int, settled: Collection[int]
-    ) -> list[Outgoing]:
+    def ready(self, connection: sqlite3.Connection, wish: Wish, settled: Collection[int]) -> list[Outgoing]:
         """The first rows of at most so many sensors that are not `busy`, one kind each, without those in `settled`."""
         found: list[Outgoing] = []
-        taken = set(busy)
-        for lane in sorted(self.tally.waiting, key=lambda lane: (TURNS.index(lane.kind), self._served.get(lane, 0))):
-            if len(found) >= at_most:
+        taken = set(wish.busy)
+
+        def turn(lane: Lane) -> tuple[int, int, int]:
+            return wish.failed.get(lane, 0), TURNS.index(lane.kind), self._served.get(lane, 0)
+
+        for lane in sorted(self.tally.waiting, key=turn):
+            if len(found) >= wish.at_most:
                 break
-            if lane.sensor_id in taken or self.tally.waiting[lane] <= 0:
+            if lane.sensor_id in taken or lane in wish.resting or self.tally.waiting[lane] <= 0:
                 continue
             out = self._first_of(connection, lane, settled)
             if out.ids:
@@ -175,16 +195,18 @@ class OutboxRows:
         with closing(connection.execute(query, lane)) as rows:
             for row_id, boot_id, offset_us, data in rows:
                 size += len(data) + 1
-                if len(ids) == MAX_BATCH_RECORDS or (ids and size > MAX_BATCH_BYTES) or self._is_held(boot_id):
+                if len(ids) == MAX_BATCH_RECORDS or (ids and size > MAX_BATCH_BYTES) or self._is_held(row_id, boot_id):
                     break
                 if row_id not in settled:
                     ids.append(row_id)
                     lines.append(self._corrected(lane, boot_id, offset_us, data))
         return Outgoing(*lane, tuple(ids), tuple(lines))
 
-    def _is_held(self, boot_id: str | None) -> bool:
-        """Whether it may still be learnt how wrong the clock was."""
-        return boot_id is not None and boot_id == self.boot_id and boot_id not in self._trusted
+    def _is_held(self, row_id: int, boot_id: str | None) -> bool:
+        """Whether it may still be learnt how wrong the clock was, soon enough."""
+        if boot_id is None or boot_id != self.boot_id or boot_id in self._trusted:
+            return False
+        return row_id >= self._held_from
 
     def _corrected(self, lane: Lane, boot_id: str | None, offset_us: int | None, data: bytes) -> bytes:
         if boot_id is None or offset_us is None or boot_id not in self._trusted:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from spotty_gateway.account import Account
-from spotty_gateway.app import BACK_WITHIN_US
+from spotty_gateway.account_side import BACK_WITHIN_US
 from spotty_gateway.engine.commands import PlayerCommand, StartMusic
 from spotty_gateway.engine.events import CallsShort, Event, Outcome, PlayerAnswered, PlayerReady, Superseded
 from spotty_gateway.engine.rules import NEVER, SECOND
