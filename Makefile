@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := build/lock
+LOCAL_AWS := .cache/local-aws
+CLOUD_LINT := .cache/cloud-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bundle bench lock clean
+.PHONY: help setup local-aws demo test lint format bundle bench lock clean
 
 help:  ## what can be done here
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
 setup: $(READY)  ## the environment .venv from the locked requirements
 
@@ -24,16 +26,35 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+local-aws: $(LOCAL_AWS)/.ready  ## the environment of the local AWS (components/sandbox/README.md)
+
+$(LOCAL_AWS)/.ready: requirements/local-aws.txt
+	rm -rf $(LOCAL_AWS)
+	$(PYTHON) -m venv $(LOCAL_AWS)
+	$(LOCAL_AWS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/local-aws.txt
+	@touch $@
+
 demo: $(READY)  ## a day in the flat, at speed (LOG=path plays a recorded log)
 	@exec $(BIN)/spotty-sandbox demo $(if $(LOG),--log "$(LOG)") $(DEMO)
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest $(T)
 
-lint: $(READY)  ## style, types and the rules of the house
+lint: $(READY) $(CLOUD_LINT)/.passed  ## style, types and the rules of the house; the template, where it has changed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+$(CLOUD_LINT)/.passed: $(CLOUD_LINT)/.ready cloud/template.yaml cloud/checkov.yaml cloud/lint.py
+	$(CLOUD_LINT)/bin/python cloud/lint.py
+	@touch $@
+
+# What is locked there is not resolvable by pip itself: requirements/cloud-lint.override says why.
+$(CLOUD_LINT)/.ready: requirements/cloud-lint.txt
+	rm -rf $(CLOUD_LINT)
+	$(PYTHON) -m venv $(CLOUD_LINT)
+	$(CLOUD_LINT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/cloud-lint.txt
+	@touch $@
 
 format: $(READY)  ## let ruff lay out the code
 	$(BIN)/ruff format .
@@ -51,11 +72,19 @@ lock:  ## resolve requirements/*.txt anew from pyproject.toml, with hashes
 	$(LOCK)/bin/uv pip compile pyproject.toml $(LOCKING) --extra gateway --output-file requirements/gateway.txt
 	$(LOCK)/bin/uv pip compile pyproject.toml $(LOCKING) --extra gateway --extra sandbox --extra cloud --extra dev --extra lgpio \
 	  --constraint requirements/gateway.txt --output-file requirements/dev.txt
+	$(LOCK)/bin/uv pip compile requirements/local-aws.in $(LOCKING) --output-file requirements/local-aws.txt
+	$(LOCK)/bin/uv pip compile requirements/cloud-lint.in $(LOCKING) --override requirements/cloud-lint.override \
+	  --output-file requirements/cloud-lint.txt
+	$(LOCK)/bin/uv pip compile pyproject.toml $(LOCKING) --extra cloud --constraint requirements/dev.txt $(RUNTIME_S_OWN) \
+	  --output-file requirements/functions.txt
 
 # One lock for 3.11 to 3.13 and for both processor kinds; no index address may stand in it.
 LOCKING := --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-header \
   --annotation-style line --no-emit-index-url --no-emit-find-links --no-emit-build-options
 
+# Lambda brings these.
+RUNTIME_S_OWN := $(foreach one,boto3 botocore s3transfer jmespath python-dateutil six urllib3,--no-emit-package $(one))
+
 clean:  ## remove everything that can be made again
-	rm -rf $(VENV) .cache build dist greengrass-build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache build dist greengrass-build cloud/.aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

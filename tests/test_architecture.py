@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCE_ROOTS = [ROOT / "components" / part for part in ("contract", "gateway", "sandbox")] + [ROOT / "hardware"]
+SOURCE_ROOTS = [ROOT / "components" / part for part in ("contract", "gateway", "sandbox")]
+SOURCE_ROOTS += [ROOT / "hardware", ROOT / "cloud" / "src"]
 
 ENGINE = "spotty_gateway.engine"
-INSIDE = {ENGINE, "spotty_gateway.ports", "spotty_gateway.errors", "spotty_contract"}
+INSIDE = {ENGINE, "spotty_gateway.ports", "spotty_gateway.errors", "spotty_gateway.private", "spotty_contract"}
 """What an adapter may know of the gateway: never another adapter."""
 
 HTTP = {"spotipy", "requests", "urllib3"}
@@ -39,6 +40,18 @@ POLICIES = {
 }
 DEEDS = {f"spotty_gateway.{name}" for name in ("account_deeds", "lookout", "room_deeds", "upshot")}
 
+CLOUD = {
+    "spotty_cloud",
+    "spotty_contract",
+    "pydantic",
+    "boto3",
+    "botocore",
+    "types_boto3_dynamodb",
+    "types_boto3_iot_data",
+}
+CLOUD_CORE = ("cursors", "errors", "in_step", "orders", "rooms", "settings_of", "store", "tables")
+HTTP_API = {"fastapi", "mangum", "starlette"}
+
 ALLOWED: dict[str, set[str]] = {
     "spotty_contract": {"spotty_contract", "pydantic", "pydantic_core"},
     ENGINE: {ENGINE},
@@ -50,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "spotty_gateway.local": INSIDE | {"pydantic"},
     "spotty_gateway.settings": INSIDE | {"pydantic"},
     "spotty_gateway.ipc": INSIDE,
-    "spotty_gateway.nucleus": INSIDE | {"spotty_gateway.ipc"},
+    "spotty_gateway.nucleus": INSIDE | {"spotty_gateway.back_off", "spotty_gateway.ipc"},
     **dict.fromkeys(POLICIES, INSIDE | POLICIES | {"pydantic", "spotty_gateway.rules_of"}),
     **dict.fromkeys(
         DEEDS,
@@ -59,17 +72,22 @@ ALLOWED: dict[str, set[str]] = {
         | {f"spotty_gateway.{name}" for name in ("consent", "devices", "local", "residents", "rules_of", "words")},
     ),
     "spotty_gateway.cloud_desk": INSIDE,
+    "spotty_gateway.account_side": {"spotty_gateway", "spotty_contract"},
     "spotty_gateway.cloud_way": INSIDE,
     "spotty_gateway.cloud_side": {"spotty_gateway", "spotty_contract"},
     "spotty_gateway.front_desk": INSIDE
     | {f"spotty_gateway.{name}" for name in ("chronicle", "in_force", "local", "residents", "status")},
+    "spotty_gateway.back_off": set(),
+    "spotty_gateway.private": set(),
     "spotty_gateway.command_memory": INSIDE | {"spotty_gateway.durable_file"},
     "spotty_gateway.orders": INSIDE
     | DEEDS
     | {f"spotty_gateway.{name}" for name in ("command_memory", "in_force", "replay", "residents")},
     "spotty_gateway.clock": INSIDE,
     "spotty_gateway.loop": INSIDE,
-    "spotty_gateway.uplink": INSIDE,
+    "spotty_gateway.lanes": INSIDE,
+    "spotty_gateway.unproven": INSIDE,
+    "spotty_gateway.uplink": INSIDE | {"spotty_gateway.lanes", "spotty_gateway.unproven"},
     "spotty_gateway.stream_manager": INSIDE,
     **dict.fromkeys(MANNERS, INSIDE | MANNERS),
     "spotty_gateway.guard": INSIDE | {"spotty_gateway.account_memory"},
@@ -87,6 +105,8 @@ ALLOWED: dict[str, set[str]] = {
     "spotty_gateway.cli": {"spotty_gateway", "spotty_contract", "spotty_hardware", "pydantic"},
     "spotty_gateway.__main__": {"spotty_gateway"},
     "spotty_gateway": set(),
+    "spotty_cloud": CLOUD - {"spotty_cloud"} | {f"spotty_cloud.{name}" for name in CLOUD_CORE},
+    "spotty_cloud.api": CLOUD | HTTP_API,
     "spotty_hardware": {"spotty_hardware", "gpiozero", "gpiod", "lgpio"},
     "spotty_sandbox.year": {"spotty_sandbox", "spotty_gateway", "spotty_contract", *HTTP},
     "spotty_sandbox.aws": {"spotty_sandbox.aws", "boto3", "botocore", "yaml"},
@@ -240,7 +260,7 @@ def _root(node: ast.expr) -> tuple[str, bool]:
 
 
 def test_everybody_imports_only_what_their_room_may() -> None:
-    """Every file of components/ and hardware/ keeps to the table above."""
+    """Every file of components/, hardware/ and cloud/src keeps to the table above."""
     faults = [
         fault
         for module, path in sources()
@@ -265,6 +285,7 @@ def test_the_whole_product_is_looked_at() -> None:
     found = {module for module, _ in sources()}
     assert {f"{ENGINE}.step", "spotty_gateway.app", "spotty_contract.policy", "spotty_hardware.inputs"} <= found
     assert {"spotty_sandbox.rig", "spotty_gateway.store.writer", "spotty_gateway.cli.run"} <= found
+    assert {"spotty_cloud.rooms", "spotty_cloud.api.app"} <= found
 
 
 @pytest.mark.parametrize(
@@ -293,6 +314,11 @@ def test_the_whole_product_is_looked_at() -> None:
         ("spotty_hardware.inputs", "import spotty_sandbox"),
         ("spotty_contract.policy", "from spotty_gateway.engine import rules"),
         ("spotty_sandbox.rig", "import gpiod"),
+        ("spotty_cloud.rooms", "from spotty_gateway.engine import rules"),
+        ("spotty_cloud.rooms", "import fastapi"),
+        ("spotty_cloud.rooms", "from spotty_cloud.api import asking"),
+        ("spotty_cloud.api.sensors", "from spotty_gateway.settings import Settings"),
+        ("spotty_cloud.api.sensors", "import spotipy"),
     ],
 )
 def test_a_planted_import_is_found(module: str, source: str) -> None:

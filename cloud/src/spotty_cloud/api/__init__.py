@@ -1,0 +1,1 @@
+"""The dashboard's and everybody's HTTP API."""

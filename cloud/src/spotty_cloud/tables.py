@@ -1,0 +1,210 @@
+"""DynamoDB, as much of it as we use: read by key, page through an index, change only what is as expected."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:  # the stubs are not in the functions' packages
+    from types_boto3_dynamodb.client import DynamoDBClient
+
+Item = dict[str, Any]
+
+_BATCH = 100
+"""Keys that DynamoDB reads at once."""
+_WRITES = 25
+"""Deletions that it takes at once."""
+_TO_DYNAMO, _FROM_DYNAMO = TypeSerializer(), TypeDeserializer()
+
+
+class StaleError(Exception):
+    """Something is not as the change expected it: read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of items, and whether more may follow."""
+
+    items: tuple[Item, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table, with the name of its key."""
+
+    client: "DynamoDBClient" = field(repr=False)
+    name: str
+    key: str
+
+    def get(self, key: str) -> Item | None:
+        """The item as it is now."""
+        answer = self.client.get_item(TableName=self.name, Key={self.key: {"S": key}}, ConsistentRead=True)
+        return _plain(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Sequence[str]) -> Iterator[Item]:
+        """Those of the items that there are, in any order."""
+        for start in range(0, len(keys), _BATCH):
+            wanted: Any = {self.name: {"Keys": [{self.key: {"S": key}} for key in keys[start : start + _BATCH]]}}
+            while wanted:
+                answer = self.client.batch_get_item(RequestItems=wanted)
+                yield from (_plain(item) for item in answer["Responses"].get(self.name, ()))
+                wanted = answer["UnprocessedKeys"]
+
+    def page(self, query: "Query", limit: int, after: Mapping[str, object] | None = None) -> Found:
+        """Up to `limit` items of an index, behind the one whose keys are `after`."""
+        more: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": _wire(after)}
+        answer = self.client.query(TableName=self.name, Limit=limit, **query.request(), **more)
+        return Found(tuple(map(_plain, answer["Items"])), "LastEvaluatedKey" in answer)
+
+    def all(self, query: "Query", most: int) -> Iterator[Item]:
+        """The items of an index, up to `most` of them."""
+        after: dict[str, Any] = {}
+        while most > 0:
+            answer = self.client.query(TableName=self.name, Limit=min(most, 1000), **query.request(), **after)
+            yield from map(_plain, answer["Items"])
+            most -= len(answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            after = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def put(self, item: Mapping[str, object]) -> None:
+        """Write a whole item, whatever was there."""
+        self.client.put_item(TableName=self.name, Item=_wire(item))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete for good; what is not there is no fault."""
+        for start in range(0, len(keys), _WRITES):
+            requests: Any = [
+                {"DeleteRequest": {"Key": {self.key: {"S": key}}}} for key in keys[start : start + _WRITES]
+            ]
+            wanted = {self.name: requests}
+            while wanted:
+                wanted = self.client.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One partition of an index, between two sort keys (both inclusive) where they are given."""
+
+    index: str
+    partition: tuple[str, str]
+    sort: str
+    since: int | None = None
+    until: int | None = None
+    newest_first: bool = False
+
+    def request(self) -> dict[str, Any]:
+        """What `query` is asked."""
+        name, value = self.partition
+        words, names, values = "#p = :p", {"#p": name}, {":p": _TO_DYNAMO.serialize(value)}
+        bounds = [(":since", self.since, ">="), (":until", self.until, "<=")]
+        match [bound for bound in bounds if bound[1] is not None]:
+            case [_, _]:
+                words += " AND #s BETWEEN :since AND :until"
+            case [(place, _, sign)]:
+                words += f" AND #s {sign} {place}"
+        for place, bound, _ in bounds:
+            if bound is not None:
+                names["#s"], values[place] = self.sort, _TO_DYNAMO.serialize(bound)
+        asked: dict[str, Any] = {"IndexName": self.index, "ScanIndexForward": not self.newest_first}
+        return {
+            **asked,
+            "KeyConditionExpression": words,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Attributes to set (None removes one) on an item that is as `expect` says (None: has no such attribute)."""
+
+    table: Table
+    key: str
+    attributes: Mapping[str, object]
+    expect: Mapping[str, object]
+
+    def request(self) -> dict[str, Any]:
+        """What `update_item` is asked."""
+        names: dict[str, str] = {}
+        values: dict[str, Any] = {}
+
+        def name(attribute: str) -> str:
+            names[f"#n{len(names)}"] = attribute
+            return f"#n{len(names) - 1}"
+
+        def value(found: object) -> str:
+            values[f":v{len(values)}"] = _TO_DYNAMO.serialize(_exact(found))
+            return f":v{len(values) - 1}"
+
+        sets = [f"{name(one)} = {value(new)}" for one, new in self.attributes.items() if new is not None]
+        removes = [name(one) for one, new in self.attributes.items() if new is None]
+        conditions = [
+            f"attribute_not_exists({name(one)})" if old is None else f"{name(one)} = {value(old)}"
+            for one, old in self.expect.items()
+        ]
+        parts = [*([f"SET {', '.join(sets)}"] if sets else []), *([f"REMOVE {', '.join(removes)}"] if removes else [])]
+        return {
+            "TableName": self.table.name,
+            "Key": {self.table.key: {"S": self.key}},
+            "UpdateExpression": " ".join(parts),
+            "ExpressionAttributeNames": names,
+            **({"ExpressionAttributeValues": values} if values else {}),
+            **({"ConditionExpression": " AND ".join(conditions)} if conditions else {}),
+        }
+
+
+def apply(*changes: Change) -> None:
+    """All of them or none. Raises StaleError where one item is not as expected."""
+    client = changes[0].table.client
+    try:
+        if len(changes) == 1:
+            client.update_item(**changes[0].request())
+        else:
+            client.transact_write_items(TransactItems=[{"Update": one.request()} for one in changes])  # type: ignore[typeddict-item]  # built above
+    except client.exceptions.ConditionalCheckFailedException as error:
+        raise StaleError from error
+    except client.exceptions.TransactionCanceledException as error:
+        if {"ConditionalCheckFailed", "TransactionConflict"} & _reasons(error):
+            raise StaleError from error
+        raise
+
+
+def _reasons(error: ClientError) -> set[str]:
+    reasons: Sequence[Mapping[str, str]] = error.response.get("CancellationReasons", ())  # type: ignore[assignment]  # not in the stubs
+    return {reason.get("Code", "") for reason in reasons}
+
+
+def _wire(item: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _TO_DYNAMO.serialize(_exact(value)) for name, value in item.items() if value is not None}
+
+
+def _exact(value: object) -> object:
+    """DynamoDB's numbers are decimal."""
+    match value:
+        case float():
+            return Decimal(repr(value))
+        case Mapping():
+            return {name: _exact(inner) for name, inner in value.items() if inner is not None}
+        case list() | tuple():
+            return [_exact(inner) for inner in value]
+    return value
+
+
+def _plain(item: Mapping[str, Any]) -> Item:
+    return {name: _native(_FROM_DYNAMO.deserialize(value)) for name, value in item.items()}
+
+
+def _native(value: Any) -> Any:  # noqa: ANN401  # whatever an item holds
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {name: _native(inner) for name, inner in value.items()}
+        case list():
+            return [_native(inner) for inner in value]
+    return value

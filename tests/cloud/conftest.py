@@ -1,0 +1,34 @@
+"""One local AWS for all tests of the cloud, and a deployment of its own for each module."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from tests.cloud.world import ADA, BOB, HOME, OTHER_HOME, World, world_of
+
+from spotty_sandbox.aws import LocalAws, LocalAwsError
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """MiniStack with DynamoDB and IoT; where it is not installed, the tests are skipped and say how to get it."""
+    local = LocalAws(tmp_path_factory.mktemp("aws"))
+    try:
+        local.__enter__()
+    except LocalAwsError as error:
+        pytest.skip(f"no local AWS: {error}")
+    try:
+        yield local
+    finally:
+        local.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def world(local_aws: LocalAws) -> World:
+    """Ada's home and Bob's, both with a gateway and without a sensor."""
+    made = world_of(local_aws, f"t{next(_NUMBERS)}")
+    made.put_gateway(HOME, ADA)
+    made.put_gateway(OTHER_HOME, BOB)
+    return made
