@@ -229,7 +229,7 @@ def test_nobody_may_more_or_less_than_they_should(check: str) -> None:
         ("loose_login", "PasswordLength: 12", "PasswordLength: 6"),
         ("open_buckets", "BlockPublicPolicy: true", "BlockPublicPolicy: false"),
         ("open_buckets", "Principal: {Service: cloudfront.amazonaws.com}", 'Principal: "*"'),
-        ("open_buckets", "            - Effect: Deny\n              Principal", "            - Effect: Allow\n              Principal"),
+        ("open_buckets", "    - Effect: Deny\n              Pr", "    - Effect: Allow\n              Pr"),
         ("strange_sources", "script-src 'self'", "script-src 'self' 'unsafe-inline'"),
         ("strange_sources", "default-src 'none'", "default-src 'self'"),
     ],
