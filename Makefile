@@ -37,7 +37,7 @@ $(LOCAL_AWS)/.ready: requirements/local-aws.txt
 demo: $(READY)  ## a day in the flat, at speed (LOG=path plays a recorded log)
 	@exec $(BIN)/spotty-sandbox demo $(if $(LOG),--log "$(LOG)") $(DEMO)
 
-test: $(READY)  ## all tests
+test: $(READY) $(LOCAL_AWS)/.ready  ## all tests
 	$(BIN)/python -m pytest $(T)
 
 lint: $(READY) $(CLOUD_LINT)/.passed  ## style, types and the rules of the house; the template, where it has changed
