@@ -1,5 +1,6 @@
 """One local AWS for all tests of the cloud, and a deployment of its own for each module."""
 
+import asyncio
 from collections.abc import Iterator
 from itertools import count
 
@@ -26,7 +27,17 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="module")
-def world(local_aws: LocalAws) -> World:
+def event_loop_of_mangum() -> Iterator[None]:
+    """Mangum runs the app in the thread's current event loop and never closes it; so it gets one that is closed."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def world(local_aws: LocalAws, event_loop_of_mangum: None) -> World:  # noqa: ARG001  # what the world's app runs in
     """Ada's home and Bob's, both with a gateway and without a sensor."""
     made = world_of(local_aws, f"t{next(_NUMBERS)}")
     made.put_gateway(HOME, ADA)
