@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from tests.canaries import TOKEN, files_with_tokens
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")  # no test is about how fast a computer is that others use too
 
 _SAID: list[str] = []
 """The tests whose output held one."""

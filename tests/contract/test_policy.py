@@ -321,3 +321,20 @@ def test_reading_is_the_inverse_of_writing(policy: dict[str, Any]) -> None:
     assert Policy.from_json(kept.to_json().encode()) == kept
     assert Policy.from_json(kept.model_dump_json().encode()) == kept
     assert Policy.from_json(kept.model_dump_json(indent=2).encode()) == kept
+
+
+SECONDS_FIELDS = [field for field in NUMBERS if field.endswith("S")]
+
+
+@given(field=st.sampled_from(SECONDS_FIELDS), data=st.data())
+def test_seconds_are_written_as_short_as_they_can_be(field: str, data: st.DataObject) -> None:
+    """Whole ones without a point, others as they are; each form that was ever written is read as the same policy."""
+    least, most, _ = NUMBERS[field]
+    seconds = data.draw(st.one_of(st.integers(least, most), st.floats(least, most)))
+    policy = read(nested(field, seconds))
+    text = policy.to_json()
+    assert Policy.from_json(text.encode()) == policy
+    assert ".0," not in text.replace("}", ",")
+    older = json.dumps(nested(field, float(seconds)))
+    assert Policy.from_json(older.encode()) == policy
+    assert Policy.from_json(older.encode()).to_json() == text

@@ -2,7 +2,19 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from tests.engine.days import ANY_OUTCOME, GAPS, INPUTS, PAUSES, ROOMS, STARTS, TROUBLE, VOLUMES, obeyed, policies
+from tests.engine.days import (
+    ANY_OUTCOME,
+    GAPS,
+    INPUTS,
+    PAUSES,
+    ROOMS,
+    STARTS,
+    TROUBLE,
+    VOLUMES,
+    obeyed,
+    policies,
+    targets,
+)
 
 from spotty_gateway.engine import events
 from spotty_gateway.engine.commands import Effect, PauseMusic, PlayerCommand, SessionFacts, SetVolume, StartMusic
@@ -104,6 +116,20 @@ class AnyHouse(RuleBasedStateMachine):
         now = self.after(0)
         self.happens(events.SnoozeAsked(*now, sensor_id, now[1] + hours * 3600 * SECOND))
 
+    @precondition(lambda self: self.plays())
+    @rule(data=st.data(), volume_pct=st.integers(0, 100))
+    def volume(self, data: st.DataObject, volume_pct: int) -> None:
+        """A person wants what plays louder or softer."""
+        sensor_id = data.draw(st.sampled_from(self.plays()))
+        self.happens(events.VolumeAsked(*self.after(0), sensor_id, volume_pct))
+
+    @rule(sensor_id=ROOMS, data=st.data(), for_s=st.integers(5, 60))
+    def trial(self, sensor_id: str, data: st.DataObject, for_s: int) -> None:
+        """A person wants to hear the speaker."""
+        target = data.draw(targets(sensor_id))
+        if target is not None:
+            self.happens(events.TrialAsked(*self.after(0), sensor_id, target, for_s * SECOND))
+
     @rule(step_s=st.sampled_from([-7200, -2, 1, 3600]), trusted=st.booleans())
     def clock_is_set(self, step_s: int, trusted: bool) -> None:
         """The wall clock jumps; once it is trusted it stays so until a boot."""
@@ -202,6 +228,10 @@ class AnyHouse(RuleBasedStateMachine):
         """The session that runs in a room."""
         room = self.house.rooms.get(sensor_id)
         return room.session.id if room is not None and room.session is not None else None
+
+    def plays(self) -> list[str]:
+        """The rooms in which music is heard."""
+        return [sensor_id for sensor_id, room in self.house.rooms.items() if isinstance(room.music.playback, Playing)]
 
     def under_rules_of_today(self, house: House) -> House:
         """A snapshot as it is read again: without rules of its own."""

@@ -15,7 +15,7 @@ from spotty_gateway.engine.commands import (
     SetVolume,
     StartMusic,
 )
-from spotty_gateway.engine.events import Event, Failed, PlayerAnswered, Report, Started
+from spotty_gateway.engine.events import Event, Failed, PlayerAnswered, Report, Started, TrialAsked, VolumeAsked
 from spotty_gateway.engine.reasons import EndedBy
 from spotty_gateway.engine.rules import NEVER, InputKind
 from spotty_gateway.engine.state import Hold, House, Idle, Playing, Silent, Starting
@@ -73,7 +73,17 @@ class AnyDay(AnyHouse):
             assert not command.target.fade_in_us, "no fades while calls are short"
         if isinstance(command, PauseMusic):
             assert claimed(command) in self.may_play, "only what was started is paused"
-        if isinstance(command, StartMusic):
+        if isinstance(command, SetVolume) and isinstance(event, VolumeAsked):
+            targets = (self.house.rooms[one].rules.target for one in (event.sensor_id, command.sensor_id))
+            caps = [target.volume_cap_pct for target in targets if target is not None]
+            assert all(command.volume_pct <= cap_pct for cap_pct in caps), "nobody makes it louder than allowed"
+        if isinstance(command, StartMusic) and isinstance(event, TrialAsked):
+            assert not any(claims(room.music) for other, room in self.house.rooms.items() if other != command.sensor_id)
+            assert not self.house.rooms[command.sensor_id].removed
+            rules = self.policies[command.sensor_id]
+            assert self.trusted or not rules.quiet_windows, "an unknown time means silence"
+            assert not World(rules, offset=self.offset).is_quiet(event.mono), "quiet hours are quiet"
+        elif isinstance(command, StartMusic):
             facts = self.open[command.sensor_id]
             assert facts.session_id not in self.muted, "what a person stopped stays silent"
             rules = self.policies[command.sensor_id]

@@ -4,7 +4,8 @@ import pytest
 from tests.engine.stage import DOWN, LONG, OTHER_SPEAKER, PLAIN, SPEAKER, STARTED, TARGET, Stage, playing
 
 from spotty_gateway.engine.commands import PauseMusic, SetVolume
-from spotty_gateway.engine.events import Declined, OwnVolume, VolumeSet
+from spotty_gateway.engine.events import Declined, Failed, OwnVolume, VolumeSet
+from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.engine.state import Playing
 
@@ -72,6 +73,23 @@ def test_a_lower_cap_is_kept_at_once(cap_pct: int, volumes: list[int]) -> None:
     stage.until(61)
     pauses = [one.claim for one in stage.commands() if isinstance(one, PauseMusic)]
     assert [(one.device, one.context_uri) for one in pauses] == [(SPEAKER, TARGET.context_uri)]
+
+
+def test_a_cap_that_a_speaker_ignores_is_asked_for_again() -> None:
+    """It must hold, so it is looked at, and tried ever more rarely while the session runs; a fade's steps are not."""
+    stage = playing(Stage({"bath": replace(PLAIN, target=replace(TARGET, fade_out_us=10 * SECOND))}))
+    stage.configure(5, replace(PLAIN, target=replace(TARGET, fade_out_us=10 * SECOND, volume_cap_pct=40)))
+    ignored = Failed(SilentReason.PLAYER_UNAVAILABLE, "stays at 60 %")
+    for at_s in (6, 8, 12):
+        asked = stage.commands()[-1]
+        assert isinstance(asked, SetVolume)
+        assert (asked.volume_pct, asked.only_if_ours, asked.must_hold) == (40, True, True)
+        stage.answer(at_s, ignored, asked)
+        stage.until(at_s + 5)
+    stage.until(100)
+    fade = [one for one in stage.commands() if isinstance(one, SetVolume) and one.volume_pct < 40]
+    assert len(fade) >= 3
+    assert not any(one.must_hold for one in fade)
 
 
 def test_an_interrupted_fade_ends_at_its_volume() -> None:

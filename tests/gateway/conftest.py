@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from tests.gateway.account import BATHROOM, OURS, Household, a_household
+from tests.gateway.claims_cloud import Authority, ClaimsCloud
 
 from spotty_gateway.engine.rules import Device, Repeat, Target
 
@@ -20,3 +21,16 @@ def home(tmp_path: Path) -> Iterator[Household]:
 def target(home: Household) -> Target:
     """The bathroom's music: as loud as it is, in the order and repetition that the account has already."""
     return Target(Device(BATHROOM, "Speaker"), home.uri(OURS), shuffle=False, repeat=Repeat.OFF)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs what the registering cloud gives."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def cloud(authority: Authority) -> Iterator[ClaimsCloud]:
+    """A cloud to register with, on this computer, without TLS."""
+    with ClaimsCloud(authority) as cloud:
+        yield cloud

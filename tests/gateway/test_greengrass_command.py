@@ -270,7 +270,10 @@ from spotty_gateway.cli.spared import spare_memory
 spare_memory()
 from spotipy.cache_handler import RedisError
 import requests
-assert not {"redis.client", "asyncio", "charset_normalizer.api"} & set(sys.modules)
+import spotipy
+assert not {"redis.client", "asyncio", "charset_normalizer.api", "html.entities", "idna.core"} & set(sys.modules)
+import html, idna
+assert (html.escape("<"), idna.encode("küche.example")) == ("&lt;", b"xn--kche-0ra.example")
 response = requests.Response()
 response._content = "Müßiggang ist aller Laster Anfang".encode("utf-16")
 assert response.text == "Müßiggang ist aller Laster Anfang"

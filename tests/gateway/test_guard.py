@@ -424,4 +424,4 @@ class AnyLife(RuleBasedStateMachine):
 
 
 TestAnyLife = AnyLife.TestCase
-TestAnyLife.settings = settings(patient, max_examples=150, stateful_step_count=30)
+TestAnyLife.settings = settings(patient, max_examples=100, stateful_step_count=30)

@@ -7,7 +7,8 @@ from spotty_gateway.engine.commands import Claim, SetVolume
 from spotty_gateway.engine.events import Failed, NotOurs, OwnVolume, Started, VolumeSet
 from spotty_gateway.engine.reasons import SilentReason
 from spotty_gateway.engine.rules import SECOND, Device, Target
-from spotty_sandbox.spotify import Fault, rate_limited, refused
+from spotty_gateway.manners import LOWERED_WITHIN_S
+from spotty_sandbox.spotify import Answer, Fault, rate_limited, refused
 
 
 def test_the_policy_s_volume_is_set_before_the_first_sound(home: Household, target: Target) -> None:
@@ -133,3 +134,30 @@ def test_a_volume_only_for_ours_looks_first(home: Household) -> None:
     home.asked()
     assert home.do(command) == NotOurs("taken_over")
     assert home.asked() == ["look"]
+
+
+def test_what_is_turned_down_is_looked_at_again(home: Household) -> None:
+    """Accepted and ignored, a new cap is tried again; obeyed, it costs one look; made louder or in a fade, none."""
+    command = SetVolume("bath", 1, home.claim(BATHROOM, OURS), 15, only_if_ours=True, must_hold=True)
+    home.somebody_plays(BATHROOM, OURS)
+    home.simulator.inject(Fault("ignored", "PUT */volume", times=1, answer=Answer(204)))
+    outcome = home.do(command)
+    assert isinstance(outcome, Failed)
+    assert "accepts 15 % for Bathroom, which stays at 50 %; it is tried again" in outcome.detail
+    assert home.asked() == ["look", "volume 15", "look", "look"]
+    assert home.waited_s[-1] == LOWERED_WITHIN_S
+    assert home.do(command) == VolumeSet(50)
+    assert home.asked() == ["look", "volume 15", "look"]
+    assert home.do(replace(command, volume_pct=40)) == VolumeSet(15)
+    assert home.do(replace(command, volume_pct=30, must_hold=False)) == VolumeSet(40)
+    assert home.asked() == ["look", "volume 40", "look", "volume 30"]
+
+
+def test_a_speaker_that_is_turned_down_late_has_obeyed(home: Household) -> None:
+    """It says so in the second look."""
+    home.somebody_plays(BATHROOM, OURS)
+    late = Fault("late", "GET */player", skip=1, times=1, edits={"device.volume_percent": 50})
+    home.simulator.inject(late)
+    command = SetVolume("bath", 1, home.claim(BATHROOM, OURS), 15, only_if_ours=True, must_hold=True)
+    assert home.do(command) == VolumeSet(50)
+    assert home.asked() == ["look", "volume 15", "look", "look"]

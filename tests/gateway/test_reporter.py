@@ -151,7 +151,7 @@ def test_a_session_is_told_with_everything_the_engine_knows() -> None:
     assert record.to_json() == (
         f'{{"schemaVersion":1,"gatewayId":"{GATEWAY}","sensorId":"bath","clockTrusted":true,'
         f'"sessionId":"bath-a1b2c3-1","seq":{record.seq},"endedBy":"timeout","startTime":{WALL // 1000},'
-        f'"endTime":{WALL // 1000 + 60_000},"lastMotionTime":{WALL // 1000},"durationS":60.0,"motionEventsCount":4,'
+        f'"endTime":{WALL // 1000 + 60_000},"lastMotionTime":{WALL // 1000},"durationS":60,"motionEventsCount":4,'
         '"playbackStarted":true,"timeToMusicMs":740,"device":{"name":"Bathroom","type":"Speaker","id":"id"},'
         '"contextUri":"spotify:album:1","policyVersion":3,"status":"timeout"}'
     )
@@ -347,16 +347,16 @@ def test_drops_are_told_when_they_are_over_or_an_hour_old() -> None:
 
 
 def test_what_was_refused_is_told_once_an_hour_and_never_in_a_circle() -> None:
-    """Counted by topic; that an error record was refused makes no error record."""
+    """Counted by topic, with what a person can do; that an error record was refused makes no error record."""
     home = Home()
     topic = str(SensorTopic(GATEWAY, "bath", Kind.MOTION))
     for _ in range(3):
-        home.reporter.note_refused(home.house, Refused(topic, "not allowed", 10))
+        home.reporter.note_refused(home.house, Refused(topic, "not allowed", 10, "allow it"))
     home.reporter.note_refused(home.house, Refused(str(SensorTopic(GATEWAY, "bath", Kind.ERRORS)), "no", 1))
     home.live_until(2 * HOUR)
-    assert [(one.fault, one.count, one.subject) for one in home.told(ErrorRecord)] == [
-        ("records_refused", 10, topic),
-        ("records_refused", 20, topic),
+    assert [(one.fault, one.count, one.subject, one.cure) for one in home.told(ErrorRecord)] == [
+        ("records_refused", 10, topic, "allow it"),
+        ("records_refused", 20, topic, "allow it"),
     ]
     assert home.when(ErrorRecord) == [0, 3_600]
 

@@ -1,16 +1,19 @@
 import shutil
+import sqlite3
 import tempfile
 import threading
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from tests.gateway.cloud import Bench, FakeCloud, Message, away
 from tests.gateway.hand_clock import HandClock
 from tests.gateway.store.mail import BOOT, GATEWAY, NOON_MS, decision, error, running_outbox, session
-from tests.gateway.store.workbench import PATIENCE_S
+from tests.gateway.store.workbench import PATIENCE_S, Disk
 
 from spotty_contract.messages import MAX_MESSAGE_BYTES
 from spotty_contract.records import ErrorRecord
@@ -69,6 +72,25 @@ def test_stopping_leaves_what_is_under_way_in_the_outbox(tmp_path: Path) -> None
         assert uplink.stop(PATIENCE_S)
     with running_outbox(tmp_path) as store:
         assert store.outbox.view.records == 1
+
+
+def test_that_the_disk_takes_nothing_arrives(tmp_path: Path) -> None:
+    """What tells of it leaves although it cannot be written; it leaves once, and nothing is promised by it."""
+    came, disk, clock = threading.Event(), Disk(), HandClock()
+    disk.full = True
+    cloud = FakeCloud(answer=lambda _: came.set())
+    with running_outbox(tmp_path, connect=disk.connect) as store:
+        uplink = Uplink(GATEWAY, store.outbox, cloud, clock, _no_refusal, unproven=LITE_UNANSWERED)
+        store.outbox.on_growth = uplink.wake
+        uplink.start()
+        store.outbox.put(Kind.SESSION, session("a"), BOOT)
+        store.outbox.put(Kind.ERRORS, error(1), BOOT)
+        while not came.is_set():
+            assert not store.flush(0.01)
+        assert uplink.stop(PATIENCE_S)
+        assert cloud.names() == ["e1"]
+        assert store.outbox.view.records == 2
+        disk.full = False
 
 
 def test_what_waited_while_it_was_away_arrives_in_few_messages(tmp_path: Path) -> None:
@@ -152,6 +174,31 @@ def test_a_record_that_fits_nowhere_holds_up_nobody(tmp_path: Path) -> None:
     assert (refused.topic, refused.number) == (f"sensors/{GATEWAY}/gateway/errors", 1)
     assert f"does not fit into a message of {MAX_MESSAGE_BYTES}" in refused.why
     assert bench.store.outbox.view.aside == 1
+    bench.close()
+
+
+def test_a_name_that_the_disk_has_damaged_holds_up_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No topic can be made of it: its records are set aside, in one line and one report; all others arrive."""
+    cloud, clock = FakeCloud(), HandClock()
+    bench = Bench(tmp_path, cloud, clock)
+    for number in range(150):
+        bench.store.outbox.put(Kind.ERRORS, error(number, "bath" if number % 2 else "hall"), BOOT)
+    assert bench.store.flush(PATIENCE_S)
+    bench.close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as disk:
+        disk.execute("UPDATE outbox SET sensor_id = 'b/th' WHERE sensor_id = 'bath'")
+        disk.commit()
+    bench = Bench(tmp_path, cloud, clock)
+    bench.drain()
+    assert cloud.names() == [f"e{number}" for number in range(0, 150, 2)]
+    (refused,) = bench.reports
+    assert (refused.topic, refused.number, refused.cure) == (f"sensors/{GATEWAY}", 75, "check the disk or card")
+    assert refused.why.startswith("75 damaged records on the disk: 'b/th' cannot be a sensor's id")
+    assert [one.message.startswith(refused.why) for one in caplog.records] == [True]
+    assert bench.store.outbox.view.aside == 75
+    bench.store.outbox.put(Kind.ERRORS, error(200), BOOT)
+    bench.drain()
+    assert cloud.names("gateway") == ["e200"]
     bench.close()
 
 
@@ -560,5 +607,5 @@ class Journey(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-Journey.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Journey.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestJourney = Journey.TestCase

@@ -36,9 +36,12 @@ RedirectUri = Annotated[
 
 
 class _Command(Wire):
-    """What all commands say. No error about one repeats what it carries."""
+    """What all commands say. No error about one repeats what it carries.
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    A shape is made when it is first wanted: a gateway has a dozen of them for years, and may never be asked anything.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True, defer_build=True)
 
     audible: ClassVar[bool] = False
     """Whether it can make a sound: then it lasts 30 s, and an untrusted clock refuses it."""

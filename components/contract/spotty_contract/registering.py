@@ -20,7 +20,13 @@ CLAIM_LASTS_S: Final = 600
 CODE_LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ23456789"
 """No vowels, so no words; nothing that looks like something else."""
 
-Code = Annotated[str, Field(pattern=rf"^[{CODE_LETTERS}]{{4}}-?[{CODE_LETTERS}]{{4}}$")]
+Code = Annotated[
+    str,
+    Field(
+        pattern=rf"^[{CODE_LETTERS}]{{4}}-?[{CODE_LETTERS}]{{4}}$",
+        description="the eight letters and digits that the gateway shows, as in BCDF-2345",
+    ),
+]
 """Eight of CODE_LETTERS, shown with a hyphen in the middle and read with or without."""
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{4}(:[0-9a-f]{4}){7}$")]
@@ -29,7 +35,8 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{4}(:[0-9a-f]{4}){7}$")]
 SigningRequest = Annotated[str, Field(max_length=4000, pattern=r"^-----BEGIN CERTIFICATE REQUEST-----\r?\n")]
 """A PKCS #10 request in PEM."""
 
-GatewayName = Annotated[str, Field(max_length=80)]
+GatewayName = Annotated[str, Field(min_length=1, max_length=64)]
+"""What its owner calls it."""
 
 
 class ClaimAsked(Wire):

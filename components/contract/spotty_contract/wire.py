@@ -72,8 +72,8 @@ def misfit(what: str) -> PydanticCustomError:
     return PydanticCustomError(MISFIT, "{what}", {"what": what})
 
 
-def _short(value: float) -> float:
-    """300.0 is written 300."""
+def _short(value: float) -> int | float:
+    """300.0 is written 300: a policy has room for so many bytes. The union is what pydantic goes by."""
     return int(value) if value == int(value) else value
 
 

@@ -1,10 +1,7 @@
 """What can play, told to a person, and the speaker that a person chooses for a room."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from pydantic import ValidationError
 
 from spotty_contract.policy import Policy
 from spotty_contract.wire import faults_of
+from spotty_gateway.durable_file import replace_durably
 from spotty_gateway.engine.rules import Device
 from spotty_gateway.errors import NoActiveDeviceError, PlayerRefusedError
 from spotty_gateway.ports import SeenDevice
@@ -22,7 +20,6 @@ from spotty_gateway.speakers import FULL_PCT, chosen_from
 RESTRICTED = "cannot be used: takes no commands from apps; choose another device"
 ASLEEP = "asleep: play anything on it once from the Spotify app"
 NO_VOLUME = "its volume cannot be set by apps"
-NEW_FILE_MODE = 0o644
 
 
 class ChoiceError(Exception):
@@ -121,7 +118,7 @@ def write_target(path: Path, device: Device) -> Policy:
         whole["playback"] = {**whole.get("playback", {}), "device": chosen}
         content = json.dumps(whole, indent=2, ensure_ascii=False).encode() + b"\n"
         policy = Policy.from_json(content)
-        _replace(path, content)
+        replace_durably(path, content)
     except ValidationError as error:
         raise PolicyFileError(f"{path}: {'; '.join(faults_of(error, 'policy'))}; mend that first") from error
     except OSError as error:
@@ -190,28 +187,3 @@ def _rooms(one: SeenDevice, uses: Sequence[Use]) -> str:
 def plain(text: str) -> str:
     """A name that somebody else gave, fit for a terminal: what would steer it is shown as a question mark."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a temporary file, sync, rename, sync the folder; mode and owner stay those of the file before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    like = (path if path.exists() else path.parent).stat()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            os.fchmod(handle, like.st_mode & 0o777 if path.exists() else NEW_FILE_MODE)
-            if os.geteuid() == 0:  # the gateway's own user must be able to read what root writes for it
-                os.fchown(handle, like.st_uid, like.st_gid)
-            file.flush()
-            os.fsync(handle)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

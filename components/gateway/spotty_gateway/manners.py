@@ -29,6 +29,9 @@ PAUSED_WITHIN_S = 1.5
 """A speaker that plays in the look after its pause is looked at once more after this: some say late that they stopped.
 """
 
+LOWERED_WITHIN_S = 1.5
+"""The same for a speaker that is still too loud in the look after it was turned down."""
+
 NOWHERE_AGAIN_AFTER_S = (0.5, 1.5)
 """Where something plays and Spotify does not say on which device, it is asked again after these waits. On some devices
 it never says."""
@@ -94,8 +97,8 @@ class Manners:
         left_at = Position(claim.context_uri, look.track_uri, look.progress_ms) if ours and look.track_uri else None
         return Paused(left_at, restored)
 
-    def set_volume(self, command: SetVolume) -> VolumeSet | NotOurs:
-        """Set the volume; where asked, only while the claim holds. Raises PlayerError."""
+    def set_volume(self, command: SetVolume) -> VolumeSet | NotOurs | Failed:
+        """Set the volume; where asked, only while the claim holds, or with a look afterwards. Raises PlayerError."""
         device, before_pct = command.claim.device, None
         if command.only_if_ours:
             look = self._look()
@@ -109,7 +112,24 @@ class Manners:
             self._speakers.set_volume(device, command.volume_pct, is_too_loud=goes_down)
         except VolumeRefusedError:
             return VolumeSet(None)  # a device without volume has, for us, the right one
+        stays_at_pct = self._stays_above(command) if goes_down and command.must_hold else None
+        if stays_at_pct is not None:
+            what = f"Spotify accepts {command.volume_pct} % for {device.name}, which stays at {stays_at_pct} %"
+            return Failed(SilentReason.PLAYER_UNAVAILABLE, f"{what}; it is tried again")
         return VolumeSet(before_pct)
+
+    def _stays_above(self, command: SetVolume) -> int | None:
+        """How loud it is all the same, also a moment later; None where it came down, or plays for somebody else."""
+        stays_at_pct: int | None = None
+        for wait_s in (0.0, LOWERED_WITHIN_S):
+            self._pause_for(wait_s)
+            look = self._player.look()
+            if look is None or not look.is_playing or look.device is None or not is_claim(look, command.claim):
+                return None
+            stays_at_pct = look.device.volume_pct
+            if stays_at_pct is None or stays_at_pct <= command.volume_pct:
+                return None
+        return stays_at_pct
 
     def _look(self) -> Look | None:
         """What plays. What plays nowhere is looked at again: whose music it is hangs on the device."""

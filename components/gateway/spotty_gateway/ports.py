@@ -237,6 +237,7 @@ class Refused(NamedTuple):
     topic: str
     why: str
     number: int
+    cure: str = "see that the component may publish there"
 
 
 class Records(Protocol):

@@ -68,6 +68,7 @@ class _Repeated:
 
     subject: str
     detail: str = ""
+    cure: str = ""
     count: int = 0
     put_at: int | None = None
 
@@ -105,7 +106,7 @@ class Reporter:
         self._rooms: dict[str, _Told] = {}
         self._device = _Told()
         self._dropped = records.view.dropped
-        self._drops = _Repeated("outbox", "the outbox was full")
+        self._drops = _Repeated("outbox", "the outbox was full", "see why nothing reaches the cloud: the network?")
         self._refused: dict[str, _Repeated] = {}
 
     def due_at(self) -> int | None:
@@ -138,7 +139,7 @@ class Reporter:
         if refused.topic.endswith(f"/{Kind.ERRORS}"):
             return  # it would be refused as well
         story = self._refused.setdefault(refused.topic, _Repeated(refused.topic))
-        story.detail, story.count = refused.why, story.count + refused.number
+        story.detail, story.cure, story.count = refused.why, refused.cure, story.count + refused.number
         self._tell_repeated(house, is_beat=False)
 
     def _begin(self, house: House) -> None:
@@ -277,14 +278,14 @@ class Reporter:
             if not drops.count:
                 drops.put_at = house.mono
             elif is_over or _is_time(drops, house):
-                self._put_repeated(house, drops, "records_dropped", "see why nothing reaches the cloud: the network?")
+                self._put_repeated(house, drops, "records_dropped")
         for refused in self._refused.values():
             if refused.count and _is_time(refused, house):
-                self._put_repeated(house, refused, "records_refused", "see that the component may publish there")
+                self._put_repeated(house, refused, "records_refused")
 
-    def _put_repeated(self, house: House, what: _Repeated, fault: str, cure: str) -> None:
-        number = self._next_event()
-        record = gateway_error(self._origin(house), house, number, fault, what.subject, what.detail, cure, what.count)
+    def _put_repeated(self, house: House, what: _Repeated, fault: str) -> None:
+        number, told = self._next_event(), (what.subject, what.detail, what.cure, what.count)
+        record = gateway_error(self._origin(house), house, number, fault, *told)
         what.count, what.put_at = 0, house.mono
         self._put(house, Kind.ERRORS, record)
 

@@ -1,4 +1,10 @@
-"""What lite's nucleus has taken and its broker may not have: the last few messages, which die with the link."""
+"""What lite's nucleus has taken and its broker may not have: the last few messages, which die with the link.
+
+A break into which no message of ours falls is not seen. Lite tells nobody of its link, and the policies' hourly `get`
+cannot: that it is answered says that the link stands, not that it stood. An answer proves only what went out before it
+on the same link, so it would have to follow every record, and double the messages of a day. What may be lost so is what
+was on its way at the very instant; a status is said again in five minutes, a running session's record in one.
+"""
 
 from collections import deque
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from spotty_contract.messages import Batch, RecordError, encode_batch
-from spotty_contract.topics import SensorTopic
+from spotty_contract.topics import SensorTopic, TopicError
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.errors import CloudError, CloudGoneError, CloudRefusedError
 from spotty_gateway.lanes import Lanes
@@ -211,7 +211,11 @@ class Uplink:
 
     def _send(self, out: Outgoing) -> None:
         lane = Lane(out.sensor_id, out.kind)
-        topic = str(SensorTopic(self._gateway_id, out.sensor_id, out.kind))
+        try:
+            topic = str(SensorTopic(self._gateway_id, *lane))
+        except TopicError as error:
+            self._set_aside_damaged(out.ids, error)
+            return
         alone = 0 < self._refusals.get(lane, 0) < REFUSALS_OF_A_TOPIC
         ids, lines = out.ids[: 1 if alone else None], out.lines[: 1 if alone else None]
         while ids:
@@ -306,6 +310,13 @@ class Uplink:
     def _set_aside(self, topic: str, ids: tuple[int, ...], why: str) -> None:
         self._outbox.settle(ids, Fate.ASIDE)
         self._report(Refused(topic, why, len(ids)))
+
+    def _set_aside_damaged(self, ids: tuple[int, ...], error: TopicError) -> None:
+        """Every name was good when it was put: the disk has changed it since."""
+        why = f"{len(ids)} damaged records on the disk: {error}"
+        log.warning("%s; they are set aside, all others go on", why)
+        self._outbox.settle(ids, Fate.ASIDE)
+        self._report(Refused(f"sensors/{self._gateway_id}", why, len(ids), "check the disk or card"))
 
     def _wake_up(self) -> None:
         self._woken = True

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.gateway.store.mail import (
     BOOT,
     NOON_MS,
@@ -171,7 +172,6 @@ def test_on_a_full_disk_what_was_settled_is_not_handed_over_again(tmp_path: Path
         assert "full" in store.troubles[0]
         assert [out.ids for out in fetch(store, hurried=True)] == [second.ids, third.ids]
         disk.full = False
-        assert not store.flush(0.01)  # the file as it was opened for reading stays full
         assert store.flush(PATIENCE_S)
         assert store.outbox.view.records == 202
 
@@ -447,6 +447,33 @@ def test_what_only_a_newer_version_sends_is_left_for_it(tmp_path: Path) -> None:
         assert names(fetch(store)) == ["b/1", "c/1"]
     with closing(sqlite3.connect(tmp_path / "state.db")) as newer:
         assert newer.execute("SELECT count(*) FROM outbox WHERE kind = 'weather'").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("damaged", [b"b\x01th", b"b\xffth", b"", b"B" * 33])
+def test_a_name_that_the_disk_has_damaged_stops_nothing(tmp_path: Path, damaged: bytes) -> None:
+    """Whatever bytes it has become, the snapshot and all others are written and read, and it is told as a name."""
+    with running_outbox(tmp_path) as store:
+        put_sessions(store, "a", "b")
+        store.outbox.put(Kind.ERRORS, error(1, "hall", trusted=False), WRONG)
+        store.outbox.trust(BOOT)
+    with closing(sqlite3.connect(tmp_path / "state.db")) as disk:
+        disk.execute("UPDATE outbox SET sensor_id = CAST(? AS TEXT) WHERE sensor_id = 'hall'", (damaged,))
+        disk.execute("UPDATE outbox SET state = 9, kind = CAST(x'ff' AS TEXT) WHERE key = 'b'")
+        disk.execute("UPDATE outbox SET key = CAST(x'ff' AS TEXT) WHERE key = 'a'")
+        disk.commit()
+    with running_outbox(tmp_path) as store:
+        store.save(house(1), "boot-a")
+        put_sessions(store, "c")
+        assert store.flush(PATIENCE_S)
+        (bad,) = fetch(store, busy={"bath"})
+        assert (bad.sensor_id, names([bad])) == (damaged.decode(errors="replace"), ["e1"])
+        store.outbox.settle(bad.ids, Fate.ASIDE)
+        (good,) = fetch(store)
+        assert names([good]) == ["a/1", "c/1"]
+        store.outbox.settle(good.ids, Fate.DONE)
+        assert fetch(store) == []
+        assert store.outbox.view.aside == 1
+    assert saved_in(tmp_path) == 1
 
 
 def test_what_is_on_the_disk_is_not_put_again_where_handing_over_fails(tmp_path: Path) -> None:

@@ -53,17 +53,22 @@ class ManualTiming:
 
 
 class Disk:
-    """Opens SQLite files for a store; `full` makes them refuse to grow, as a full disk does."""
+    """Opens SQLite files for a store.
+
+    `full` makes them refuse to grow, as a full disk does; `read_only` to be written, as a card that protects itself.
+    """
 
     def __init__(self) -> None:
         self.full = False
+        self.read_only = False
         self.statements: list[str] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
         """What happens elsewhere while the file of this name is opened next."""
 
     def connect(self, path: Path) -> sqlite3.Connection:
         """What Store opens its files with. It does not wait for locks: time stands still here."""
-        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        name = f"{path.as_uri()}?mode={'ro' if self.read_only else 'rwc'}"
+        connection = sqlite3.connect(name, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
         connection.set_trace_callback(self.statements.append)
         self.meanwhile.pop(path.name, lambda: None)()
         if self.full:

@@ -168,5 +168,5 @@ class Household(RuleBasedStateMachine):
         assert due_ms is None or due_ms > self.clock.now_ms()
 
 
-Household.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Household.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestHousehold = Household.TestCase

@@ -8,13 +8,16 @@ from threading import RLock
 
 
 def spare_memory() -> None:
-    """Leave out 10 MB that are imported and not used, until somebody uses them. To be called before other imports.
+    """Leave out 11 MB that are imported and not used, until somebody uses them. To be called before other imports.
 
     Of redis, spotipy wants the exception by which one of its caches fails; of charset_normalizer, requests wants the
-    version, and the rest for text that does not say what it is.
+    version, and the rest for text that does not say what it is; idna is for hosts whose names are not ASCII. html has
+    the names of two thousand characters, for a server's error pages, and webbrowser is for a person who sits there.
     """
     load_when_needed("redis", {"RedisError": "redis.exceptions"})
     load_when_needed("charset_normalizer", {"__version__": "charset_normalizer.version"})
+    for name in ("html", "idna", "webbrowser"):
+        load_when_needed(name, {})
 
 
 def load_when_needed(name: str, at_once: Mapping[str, str]) -> None:

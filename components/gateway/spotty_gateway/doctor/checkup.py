@@ -22,6 +22,7 @@ from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.errors import PlayerError
 from spotty_gateway.local import Answer, LocalError, NobodyAnswersError, ask
 from spotty_gateway.ports import SeenDevice
+from spotty_gateway.registering.place import private_keys
 from spotty_gateway.residents import Residents, read_residents
 from spotty_gateway.settings import Settings
 from spotty_gateway.store import AccountUnreadableError, account_in, unsound
@@ -61,7 +62,7 @@ class Checkup:
             "gateway": lambda: [wires.gateway(self._health is not None, self._silence)],
             "wiring": self._wiring,
             "pins": self._pins,
-            "rights": lambda: computer.folder(probes.folder(self.settings.data_dir), self.settings.data_dir),
+            "rights": self._rights,
             "clock": self._clock,
             "disk": self._disk,
             "databases": self._databases,
@@ -107,6 +108,10 @@ class Checkup:
         trouble, refused = probes.pins(kind, specs)
         found = [wires.factory(kind, trouble, in_use=False)]
         return found if trouble is not None else [*found, *wires.inputs(refused, len(specs))]
+
+    def _rights(self) -> list[Finding]:
+        folder = self.settings.data_dir
+        return [*computer.folder(probes.folder(folder), folder), *computer.keys(probes.exposed(private_keys()))]
 
     def _clock(self) -> list[Finding]:
         assumed = self.settings.clock == "assume_trusted"

@@ -59,6 +59,18 @@ def folder(facts: FolderFacts | None, path: Path) -> list[Finding]:
     return found or [ok("rights", f"{path} belongs to {facts.owner}, and nobody else may look at the tokens")]
 
 
+def keys(exposed: Sequence[tuple[Path, int]]) -> list[Finding]:
+    """Whether the gateway's private key is for its nucleus alone; nothing to say where it is."""
+    return [
+        fault(
+            "rights",
+            f"everybody here may read {path} (mode {mode:o}), and be this gateway to the cloud",
+            f"sudo chmod 600 {path}",
+        )
+        for path, mode in exposed
+    ]
+
+
 def clock(now: datetime, zone: str, *, trusted: bool, assumed: bool, has_quiet_hours: bool) -> list[Finding]:
     """Whether the time is known. `now` is in the gateway's zone."""
     if not trusted:

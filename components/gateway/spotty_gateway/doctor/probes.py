@@ -21,6 +21,7 @@ from spotty_hardware.inputs import FactoryKind, InputSpec, PinError, PinInputs, 
 
 CONNECT_S, READ_S = 3.0, 5.0
 MODE_BITS = 0o777
+EVERYBODY = 0o007
 MAX_BYTES = 2048
 
 
@@ -43,6 +44,19 @@ def folder(path: Path) -> FolderFacts | None:
         None if tokens is None else tokens.st_mode & MODE_BITS,
         None if tokens is None else user_name(tokens.st_uid),
     )
+
+
+def exposed(keys: Sequence[Path]) -> list[tuple[Path, int]]:
+    """Which of these private keys everybody may read, with their modes."""
+    found = []
+    for key in keys:
+        try:
+            mode = key.stat().st_mode & MODE_BITS
+        except OSError:  # not there, or in a folder that is closed to us, as it should be
+            continue
+        if mode & EVERYBODY:
+            found.append((key, mode))
+    return found
 
 
 def user_name(user: int) -> str:

@@ -53,13 +53,17 @@ class PauseMusic:
 
 @dataclass(frozen=True, slots=True)
 class SetVolume:
-    """Set the device's volume; with `only_if_ours`, look first and leave it alone if the claim is lost."""
+    """Set the device's volume; with `only_if_ours`, look first and leave it alone if the claim is lost.
+
+    With `must_hold`, look afterwards too where it was to come down: it has failed if it did not.
+    """
 
     sensor_id: str
     token: int
     claim: Claim
     volume_pct: int
     only_if_ours: bool
+    must_hold: bool = False
 
 
 @record(frozen=True, slots=True)

@@ -68,7 +68,8 @@ def pay_volume(turn: "Turn", sensor_id: str) -> None:
         turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, due_at=NEVER)))
         return
     token = turn.next_token()
-    turn.tell(SetVolume(sensor_id, token, owed.claim, owed.volume_pct, owed.only_if_ours))
+    asked = SetVolume(sensor_id, token, owed.claim, owed.volume_pct, owed.only_if_ours, must_hold=owed.only_if_ours)
+    turn.tell(asked)
     turn.put_music(sensor_id, replace(music, owed_volume=replace(owed, token=token, due_at=NEVER)))
 
 

@@ -1,33 +1,22 @@
-"""The days behind us under other settings, reckoned by a process of its own, so that no motion waits for it.
+"""The days behind us under other settings, asked of a process of its own, so that no motion waits for it."""
 
-Run as a module it is that process: a question on standard input, totals on standard output, both JSON.
-"""
-
-import os
-import resource
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from spotty_contract.policy import Policy
-from spotty_contract.results import Outcome, WhatIfTotals
-from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.replay.judge import Verdict
-from spotty_gateway.replay.log import BadLogError
-from spotty_gateway.replay.source import replay
-from spotty_gateway.rules_of import rules_of
+from spotty_contract.results import WhatIfTotals
 
+RECKONING = f"{__package__}.reckoning"
+"""The module that is the process. Nothing of it, nor of replaying, is loaded here: a gateway has it for years."""
 TAKES_AT_MOST_S = 120.0
 """A month of a busy house takes some twenty seconds on a small Pi that has nothing better to do."""
-MEMORY_BYTES = 256 * 1024 * 1024
-POLITE = 15
-"""The niceness of whoever can wait."""
 CANNOT = 2
-MS_US = 1_000
 
 
 class WhatIfError(Exception):
@@ -51,7 +40,10 @@ class Question:
     instead: Policy
 
 
-_QUESTION = TypeAdapter(Question)
+@cache
+def question_shape() -> TypeAdapter[Question]:
+    """The question as JSON: made for whoever asks, which many never do."""
+    return TypeAdapter(Question)
 
 
 class WhatIf:
@@ -67,7 +59,7 @@ class WhatIf:
         if not self._busy.acquire(blocking=False):
             raise WhatIfBusyError("another what-if is being reckoned: ask again in a minute")
         try:
-            return _totals_in(self._run(_QUESTION.dump_json(question)))
+            return _totals_in(self._run(question_shape().dump_json(question)))
         finally:
             self._busy.release()
 
@@ -80,7 +72,7 @@ class WhatIf:
 
     def _run(self, question: bytes) -> bytes:
         with subprocess.Popen(  # noqa: S603 - this Python, and a module of ours
-            [sys.executable, "-P", "-m", __name__],  # whatever lies where we stand is no code of ours
+            [sys.executable, "-P", "-m", RECKONING],  # whatever lies where we stand is no code of ours
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -106,47 +98,3 @@ def _totals_in(answer: bytes) -> WhatIfTotals:
         return WhatIfTotals.from_json(answer)
     except ValidationError as error:  # a defect of ours: the process has said that all is well
         raise WhatIfError("it could not be reckoned") from error
-
-
-def totals_of(question: Question) -> WhatIfTotals:
-    """Reckon it here. Raises BadLogError."""
-    rules = [rules_of(policy, question.timezone) for policy in (question.now, question.instead)]
-    found = replay(
-        str(question.history),
-        rules,
-        skip_bad_lines=False,
-        progress=lambda _: None,
-        sensor=question.sensor_id,
-        since=question.since * MS_US,
-    )
-    now, instead = found.verdicts
-    since = question.since if now.first_at is None else max(question.since, now.first_at // MS_US)
-    return WhatIfTotals(since=since, until=question.until, now=_outcome(now), instead=_outcome(instead))
-
-
-def _outcome(verdict: Verdict) -> Outcome:
-    return Outcome(
-        motions=verdict.motions,
-        accepted=verdict.accepted,
-        sessions=len(verdict.sessions),
-        session_s=verdict.play_us / SECOND,
-        suppressed={reason.value: number for reason, number in sorted(verdict.suppressed.items())},
-    )
-
-
-def main() -> int:
-    """Be the process."""
-    os.nice(POLITE)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    question = _QUESTION.validate_json(sys.stdin.buffer.read())
-    try:
-        totals = totals_of(question)
-    except BadLogError as error:
-        sys.stderr.write(f"{error}\n")
-        return CANNOT
-    sys.stdout.write(totals.to_json())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -86,6 +86,13 @@ class Database:
             self._move_aside(error)
         return self._run(work)
 
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work`, which writes nothing: it may be possible where `run` is not, on a card that has gone read-only.
+
+        Raises what `run` does, and moves nothing aside.
+        """
+        return self._run(work, "BEGIN")
+
     def close(self) -> None:
         """Let go of the file, undoing a transaction that is under way."""
         connection, self._connection = self._connection, None
@@ -93,10 +100,10 @@ class Database:
             with suppress(sqlite3.Error):
                 connection.close()
 
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, work: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
         try:
             connection = self._opened()
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(begin)
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:
@@ -139,6 +146,7 @@ class Database:
 
 def _prepare(connection: sqlite3.Connection, layout: Layout) -> None:
     """Make a new file ours, an old one new, and set how carefully it is written."""
+    connection.text_factory = _as_legible
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     version = _version_of(connection, layout)
     # Made with a rollback journal: header and first tables are in the file itself, or the file is still empty.
@@ -162,6 +170,11 @@ def _prepare(connection: sqlite3.Connection, layout: Layout) -> None:
             ) from error
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {layout.synchronous}")
+
+
+def _as_legible(text: bytes) -> str:
+    """What a failing disk has done to one word is no reason to read nothing at all, and so to write nothing."""
+    return text.decode(errors="replace")
 
 
 def _version_of(connection: sqlite3.Connection, layout: Layout) -> int:

@@ -3,12 +3,12 @@
 What is asked of it waits in memory until the writer's next transaction on state.db, and shares it with the snapshot.
 Records that cannot be written are kept in memory up to a bound; then they are given up in the same order as in the
 file, and counted. Acknowledgements wait ten seconds for company, since losing them costs a repetition and no record.
+While the disk takes nothing, what it holds still leaves if it can be read, and what tells of the trouble from memory.
 """
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from math import inf
 from sqlite3 import Connection
 
@@ -16,9 +16,11 @@ from spotty_contract.records import Record, SessionRecord
 from spotty_contract.status import DeviceStatus, RoomStatus
 from spotty_contract.topics import Kind
 from spotty_gateway.engine.rules import SECOND
-from spotty_gateway.ports import NOTHING_FAILED, Fate, HandOver, Lane, OutboxView, Stamp
-from spotty_gateway.store.outbox_layout import TIERS, OutboxLimits, Row, Wish
+from spotty_gateway.ports import NOTHING_FAILED, Fate, HandOver, Lane, OutboxView, Outgoing, Stamp
+from spotty_gateway.store.outbox_layout import OutboxLimits, Row, Wish
 from spotty_gateway.store.outbox_rows import OutboxRows
+from spotty_gateway.store.outbox_unwritten import Unwritten
+from spotty_gateway.store.outbox_waiting import Waiting
 
 SETTLE_EVERY_S = 10.0
 """How long an acknowledgement may wait to be written: a card is worn by writes."""
@@ -26,77 +28,9 @@ SETTLE_EVERY_S = 10.0
 AT_ONCE = frozenset({Kind.RESULTS, Kind.STATUS})
 """Never held back for the clock: somebody waits for a result, and that the clock is not set is news itself."""
 
-Key = tuple[str, Kind, str | int]
 
-
-@dataclass(slots=True)
-class _Waiting:
-    """What the writer has not done yet. Records by tier, each with its place; a newer one takes the place's end."""
-
-    tiers: tuple[dict[Key, Row], ...] = field(default_factory=lambda: tuple({} for _ in TIERS))
-    size: int = 0
-    settled: list[tuple[tuple[int, ...], Fate] | None] = field(default_factory=list)
-    """What has become of rows, as it was told; None where what had been kept by then is to be sent again."""
-    trusted: Stamp | None = None
-    fetch: Wish | None = None
-    dropped: int = 0
-
-    @property
-    def records(self) -> int:
-        """How many records wait."""
-        return sum(map(len, self.tiers))
-
-    @property
-    def again(self) -> bool:
-        """Whether anything is to be sent again."""
-        return None in self.settled
-
-    def settled_ids(self) -> set[int]:
-        """The rows that need not go out now."""
-        done: set[int] = set()
-        kept: set[int] = set()
-        for told in self.settled:
-            if told is None:
-                kept.clear()
-            else:
-                (kept if told[1] is Fate.KEPT else done).update(told[0])
-        return done | kept
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether it should not wait for company."""
-        return self.fetch is not None or self.again or self.trusted is not None or any(self.tiers)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not (self.is_urgent or self.settled or self.dropped)
-
-    def add(self, key: Key, row: Row, limits: OutboxLimits) -> None:
-        """Keep one record more, or the same one anew, and the bound."""
-        tier = next(tier for tier, kinds in zip(self.tiers, TIERS, strict=True) if row.kind in kinds)
-        before = tier.get(key)
-        if before is not None:
-            if before.seq >= row.seq:
-                return
-            self.size -= len(tier.pop(key).data)
-        tier[key] = row
-        self.size += len(row.data)
-        while self.records > limits.waiting_records or self.size > limits.waiting_bytes:
-            least = next(tier for tier in self.tiers if tier)
-            self.size -= len(least.pop(next(iter(least))).data)
-            self.dropped += 1
-
-    def behind(self, earlier: "_Waiting", limits: OutboxLimits) -> "_Waiting":
-        """This after what was there before it."""
-        for tier in self.tiers:
-            for key, row in tier.items():
-                earlier.add(key, row, limits)
-        earlier.settled += self.settled
-        earlier.trusted = earlier.trusted or self.trusted
-        earlier.fetch = self.fetch or earlier.fetch
-        earlier.dropped += self.dropped
-        return earlier
+Found = tuple[list[Outgoing], dict[str, int]]
+"""What goes out next, and how many records of each sensor wait in all."""
 
 
 class Outbox:
@@ -113,8 +47,9 @@ class Outbox:
         self._limits = limits
         self._now_s = now_s
         self._rows = OutboxRows(limits)
-        self._pending = _Waiting()
-        self._taken = _Waiting()
+        self._pending = Waiting()
+        self._taken = Waiting()
+        self._unwritten = Unwritten()
         self._numbers = count()
         self._settle_due_at: float | None = None
         self._view = OutboxView()
@@ -169,9 +104,13 @@ class Outbox:
 
     def settle(self, ids: Iterable[int], fate: Fate) -> None:
         """Say what has become of rows that were handed over."""
+        told = tuple(ids)
+        in_file = tuple(one for one in told if one > 0)
         with self._wake:
-            is_first = not self._pending.settled
-            self._pending.settled.append((tuple(ids), fate))
+            self._unwritten.settle(told, fate)
+            is_first = bool(in_file) and not self._pending.settled
+            if in_file:
+                self._pending.settled.append((in_file, fate))
             if is_first:
                 self._wake.notify()
 
@@ -179,6 +118,7 @@ class Outbox:
         """What was acknowledged may be lost after all: send again what has been kept."""
         with self._wake:
             self._pending.settled.append(None)
+            self._unwritten.send_again()
             self._wake.notify()
 
     def live_in(self, boot_id: str) -> None:
@@ -203,7 +143,8 @@ class Outbox:
 
     def take(self) -> None:
         """What waits is what `write` will do."""
-        self._taken, self._pending = self._pending, _Waiting()
+        self._taken, self._pending = self._pending, Waiting()
+        self._taken.leave_out(self._unwritten.has_arrived)
         self._settle_due_at = None
 
     def write(self, connection: Connection) -> None:
@@ -229,30 +170,42 @@ class Outbox:
         """Whether something is to be handed over."""
         return self._taken.fetch is not None
 
-    def read(self, connection: Connection) -> Callable[[], None]:
-        """Find what was asked for; it is handed over by calling what this returns. Nothing is written."""
-        fetch = self._taken.fetch
-        if fetch is None:
-            return lambda: None
-        rows = self._rows
+    def find(self, connection: Connection) -> Found:
+        """What was asked for, as far as it is in the file, and how much of each sensor is. Nothing is written."""
+        rows, fetch = self._rows, self._taken.fetch
         rows.open(connection)
-        found = rows.ready(connection, fetch, self._taken.settled_ids())
+        found = [] if fetch is None else rows.ready(connection, fetch, self._taken.settled_ids())
         waiting: dict[str, int] = {}
         for lane, number in rows.tally.waiting.items():
             waiting[lane.sensor_id] = waiting.get(lane.sensor_id, 0) + number
+        return found, waiting
 
-        def hand_over() -> None:
-            self._taken.fetch = None
-            fetch.hand_over(found, waiting)
+    def hand_over(self, found: Found) -> None:
+        """Give it to who asked."""
+        fetch, self._taken.fetch = self._taken.fetch, None
+        if fetch is not None:
+            fetch.hand_over(*found)
 
-        return hand_over
+    def tell_unwritten(self, found: Found | None) -> None:
+        """What was taken could not be written: give to who asked what was found, if anything, and what tells of it."""
+        in_file, waiting = ([], {}) if found is None else found
+        with self._wake:
+            is_news = self._unwritten.take_in(chain.from_iterable(tier.values() for tier in self._taken.tiers))
+            fetch = self._taken.fetch
+            more = [] if fetch is None else self._unwritten.ready(fetch, in_file)
+            for sensor_id, number in self._unwritten.waiting().items():
+                waiting[sensor_id] = waiting.get(sensor_id, 0) + number
+        self.hand_over(([*in_file, *more], waiting))
+        if is_news:
+            self.on_growth()
 
     def written(self) -> None:
         """What was taken is on the disk; what was asked for is still to be handed over."""
         done = self._taken
         with self._wake:
-            self._taken = _Waiting(fetch=done.fetch)
+            self._taken = Waiting(fetch=done.fetch)
             self._rows.is_begun = True
+            self._unwritten.take_in(())
             self._view = self._rows.tally.view()
         if any(done.tiers) or done.again or done.trusted is not None:
             self.on_growth()
@@ -260,7 +213,7 @@ class Outbox:
     def give_back(self) -> None:
         """What was taken could not be written: it waits again, before what came meanwhile."""
         self._pending = self._pending.behind(self._taken, self._limits)
-        self._taken = _Waiting()
+        self._taken = Waiting()
 
 
 def _order_of(record: Record) -> tuple[str | None, int]:

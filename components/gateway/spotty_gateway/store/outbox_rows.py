@@ -16,7 +16,7 @@ from contextlib import closing
 from pydantic import ValidationError
 
 from spotty_contract.messages import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, shape_of
-from spotty_contract.topics import Kind, SensorTopic
+from spotty_contract.topics import Kind, SensorTopic, TopicError
 from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.ports import Fate, Lane, Outgoing
 from spotty_gateway.store.outbox_layout import TIERS, TURNS, Found, OutboxLimits, Row, State, Tally, Wish
@@ -34,6 +34,8 @@ HOLD_S = 3_600.0
 Longer by some minutes at most, since nobody is woken for it."""
 
 MARK_EVERY_S = 60.0
+
+STATES = frozenset(State)
 
 AT_ONCE = 1_000
 """Rows that are looked up together where many must go."""
@@ -69,6 +71,7 @@ class OutboxRows:
             return
         self._counted = None
         tally = Tally()
+        _make_legible(connection)
         if not self.is_begun:
             self.send_again(connection, (State.SENT, State.ASIDE))
         counts = dict(connection.execute("SELECT name, value FROM outbox_count"))
@@ -76,7 +79,7 @@ class OutboxRows:
         for state, sensor_id, kind, rows, size, last_id, seq in connection.execute(COUNT):
             tally.seq = max(tally.seq, seq)
             self._next_id = max(self._next_id, last_id + 1)
-            if kind in TURNS:  # else a newer version's, which finds it again
+            if kind in TURNS and state in STATES:  # else a newer version's, which finds it again
                 tally.add(State(state), Lane(sensor_id, Kind(kind)), size, rows)
         self._trusted = dict(connection.execute("SELECT boot_id, offset_us FROM outbox_boot"))
         self.tally, self._counted = tally, connection
@@ -211,10 +214,9 @@ class OutboxRows:
     def _corrected(self, lane: Lane, boot_id: str | None, offset_us: int | None, data: bytes) -> bytes:
         if boot_id is None or offset_us is None or boot_id not in self._trusted:
             return data
-        shape = shape_of(SensorTopic("any", *lane))
         try:
-            record = shape.from_json(data)
-        except ValidationError:  # of another version, whose shape was another one: it goes out in doubt
+            record = shape_of(SensorTopic("any", *lane)).from_json(data)
+        except (TopicError, ValidationError):  # of another version, or damaged: it goes out in doubt
             return data
         return record.corrected((self._trusted[boot_id] - offset_us) // 1000).to_json().encode()
 
@@ -243,6 +245,16 @@ class OutboxRows:
         for row_id, state, lane, size in rows:
             connection.execute("DELETE FROM outbox WHERE id = ?", (row_id,)).close()
             self.tally.add(state, lane, -size, -1)
+
+
+def _make_legible(connection: sqlite3.Connection) -> None:
+    """A name that a failing disk has made into no text becomes the nearest text: its rows can be found and told."""
+    query = "SELECT DISTINCT typeof(sensor_id), CAST(sensor_id AS BLOB) FROM outbox"
+    for found_as, name in connection.execute(query).fetchall():
+        legible = name.decode(errors="replace")
+        if found_as != "text" or legible.encode() != name:
+            mend = "UPDATE outbox SET sensor_id = ? WHERE CAST(sensor_id AS BLOB) = ?"
+            connection.execute(mend, (legible, name)).close()
 
 
 def _rows_of_key(connection: sqlite3.Connection, lane: Lane, key: str, before_seq: int, state: State) -> list[Found]:

@@ -10,7 +10,7 @@ from spotty_gateway.account_memory import AccountMemory
 from spotty_gateway.engine.state import House
 from spotty_gateway.store import outbox_layout
 from spotty_gateway.store.database import Database, Layout
-from spotty_gateway.store.outbox import Outbox
+from spotty_gateway.store.outbox import Found, Outbox
 from spotty_gateway.store.trouble import Trouble
 
 STATE = Layout(
@@ -142,16 +142,24 @@ class StateDesk:
         try:
             self._database.run(put)
         except BaseException:
-            self._hand_over()  # what waits to be sent can be read where nothing can be written
+            self._outbox.tell_unwritten(self._readable())
             raise
         self._taken = _NOTHING
         self._outbox.written()
-        self._hand_over()  # after: where this fails, nothing is to be written again
+        if self._outbox.is_asked:  # after: where this fails, nothing is to be written again
+            self._outbox.hand_over(self._database.read(self._outbox.find))
         return 0
 
-    def _hand_over(self) -> None:
-        if self._outbox.is_asked:
-            self._database.run(self._outbox.read)()
+    def _readable(self) -> Found | None:
+        """What waits in the file, which can often be read where nothing can be written; None where it cannot."""
+        if not self._outbox.is_asked:
+            return None
+        try:
+            return self._database.read(self._outbox.find)
+        except Exception:  # noqa: BLE001 - the trouble is the one that is about to be told
+            return None
+        finally:
+            self._database.close()  # the next attempt finds the disk as it is then
 
     def give_back(self) -> None:
         """What was taken could not be written: it waits again, unless a newer one does."""

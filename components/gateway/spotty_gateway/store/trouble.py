@@ -16,7 +16,7 @@ _CURES = {
     sqlite3.SQLITE_IOERR: "the disk or card is full or failing: check it",
     sqlite3.SQLITE_BUSY: "close the other program that has it open",
     sqlite3.SQLITE_CANTOPEN: _WHOSE,
-    sqlite3.SQLITE_READONLY: _WHOSE,
+    sqlite3.SQLITE_READONLY: f"if the card has gone read-only, as a failing one does, check it; else {_WHOSE}",
     sqlite3.SQLITE_PERM: _WHOSE,
 }
 
