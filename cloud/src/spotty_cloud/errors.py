@@ -15,8 +15,10 @@ __all__ = [
     "NotSignedInError",
     "RefusedError",
     "TooLargeError",
+    "TooManyTriesError",
     "UnavailableError",
     "UnfitError",
+    "UnsupportedError",
     "unfit",
 ]
 
@@ -29,6 +31,8 @@ class RefusedError(Exception):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"
+    retry_after_s: ClassVar[int | None] = None
+    """Where the same request may well be answered later: how much later."""
 
     def __init__(self, message: str, details: object = None) -> None:
         super().__init__(message)
@@ -65,10 +69,22 @@ class TooLargeError(RefusedError):
     status, code = 413, "too_large"
 
 
+class UnsupportedError(RefusedError):
+    """Send JSON, and say so."""
+
+    status, code = 415, "unsupported_media_type"
+
+
 class UnfitError(RefusedError):
     """Readable and wrong: `details` name each field with what is allowed. Correct it."""
 
     status, code = 422, "invalid"
+
+
+class TooManyTriesError(RefusedError):
+    """Wrong too often: `details` say after how many seconds it may be tried again. Wait."""
+
+    status, code = 429, "locked"
 
 
 class CannotCarryOutError(RefusedError):
@@ -81,6 +97,7 @@ class UnavailableError(RefusedError):
     """AWS did not do its part. Try again in a while."""
 
     status, code = 503, "unavailable"
+    retry_after_s = 5
 
 
 def unfit(error: ValidationError, what: str, within: Sequence[str] = (), *, secret: bool = False) -> RefusedError:
