@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
+
+from spotty_cloud.attributes import attribute, attributes_of, item_of
 
 if TYPE_CHECKING:  # the stubs are not in the functions' packages
     from types_boto3_dynamodb.client import DynamoDBClient
@@ -17,7 +17,6 @@ _BATCH = 100
 """Keys that DynamoDB reads at once."""
 _WRITES = 25
 """Deletions that it takes at once."""
-_TO_DYNAMO, _FROM_DYNAMO = TypeSerializer(), TypeDeserializer()
 
 
 class StaleError(Exception):
@@ -43,7 +42,7 @@ class Table:
     def get(self, key: str) -> Item | None:
         """The item as it is now."""
         answer = self.client.get_item(TableName=self.name, Key={self.key: {"S": key}}, ConsistentRead=True)
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return item_of(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[str]) -> Iterator[Item]:
         """Those of the items that there are, in any order."""
@@ -51,21 +50,21 @@ class Table:
             wanted: Any = {self.name: {"Keys": [{self.key: {"S": key}} for key in keys[start : start + _BATCH]]}}
             while wanted:
                 answer = self.client.batch_get_item(RequestItems=wanted)
-                yield from (_plain(item) for item in answer["Responses"].get(self.name, ()))
+                yield from (item_of(item) for item in answer["Responses"].get(self.name, ()))
                 wanted = answer["UnprocessedKeys"]
 
     def page(self, query: "Query", limit: int, after: Mapping[str, object] | None = None) -> Found:
         """Up to `limit` items of an index, behind the one whose keys are `after`."""
-        more: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": _wire(after)}
+        more: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": attributes_of(after)}
         answer = self.client.query(TableName=self.name, Limit=limit, **query.request(), **more)
-        return Found(tuple(map(_plain, answer["Items"])), "LastEvaluatedKey" in answer)
+        return Found(tuple(map(item_of, answer["Items"])), "LastEvaluatedKey" in answer)
 
     def all(self, query: "Query", most: int) -> Iterator[Item]:
         """The items of an index, up to `most` of them."""
         after: dict[str, Any] = {}
         while most > 0:
-            answer = self.client.query(TableName=self.name, Limit=min(most, 1000), **query.request(), **after)
-            yield from map(_plain, answer["Items"])
+            answer = self.client.query(TableName=self.name, Limit=most, **query.request(), **after)
+            yield from map(item_of, answer["Items"])
             most -= len(answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
@@ -73,7 +72,28 @@ class Table:
 
     def put(self, item: Mapping[str, object]) -> None:
         """Write a whole item, whatever was there."""
-        self.client.put_item(TableName=self.name, Item=_wire(item))
+        self.client.put_item(TableName=self.name, Item=attributes_of(item))
+
+    def delete(self, key: str, expect: Mapping[str, object]) -> bool:
+        """Delete the item if it is as `expect` says (None: has no such attribute); whether it was, so once only."""
+        names = {f"#n{number}": name for number, name in enumerate(expect)}
+        values = {f":v{number}": attribute(value) for number, value in enumerate(expect.values()) if value is not None}
+        conditions = [
+            f"attribute_not_exists(#n{number})" if value is None else f"#n{number} = :v{number}"
+            for number, value in enumerate(expect.values())
+        ]
+        asked: Any = {"ExpressionAttributeValues": values} if values else {}
+        try:
+            self.client.delete_item(
+                TableName=self.name,
+                Key={self.key: {"S": key}},
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                **asked,
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def delete_many(self, keys: Sequence[str]) -> None:
         """Delete for good; what is not there is no fault."""
@@ -100,7 +120,7 @@ class Query:
     def request(self) -> dict[str, Any]:
         """What `query` is asked."""
         name, value = self.partition
-        words, names, values = "#p = :p", {"#p": name}, {":p": _TO_DYNAMO.serialize(value)}
+        words, names, values = "#p = :p", {"#p": name}, {":p": attribute(value)}
         bounds = [(":since", self.since, ">="), (":until", self.until, "<=")]
         match [bound for bound in bounds if bound[1] is not None]:
             case [_, _]:
@@ -109,7 +129,7 @@ class Query:
                 words += f" AND #s {sign} {place}"
         for place, bound, _ in bounds:
             if bound is not None:
-                names["#s"], values[place] = self.sort, _TO_DYNAMO.serialize(bound)
+                names["#s"], values[place] = self.sort, attribute(bound)
         asked: dict[str, Any] = {"IndexName": self.index, "ScanIndexForward": not self.newest_first}
         return {
             **asked,
@@ -121,7 +141,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Attributes to set (None removes one) on an item that is as `expect` says (None: has no such attribute)."""
+    """Attributes to set (None removes one) on an item that is as `expect` says (None: has no such attribute).
+
+    Without attributes it changes nothing, and is there for what it expects; not alone.
+    """
 
     table: Table
     key: str
@@ -138,7 +161,7 @@ class Change:
             return f"#n{len(names) - 1}"
 
         def value(found: object) -> str:
-            values[f":v{len(values)}"] = _TO_DYNAMO.serialize(_exact(found))
+            values[f":v{len(values)}"] = attribute(found)
             return f":v{len(values) - 1}"
 
         sets = [f"{name(one)} = {value(new)}" for one, new in self.attributes.items() if new is not None]
@@ -151,7 +174,7 @@ class Change:
         return {
             "TableName": self.table.name,
             "Key": {self.table.key: {"S": self.key}},
-            "UpdateExpression": " ".join(parts),
+            **({"UpdateExpression": " ".join(parts)} if parts else {}),
             "ExpressionAttributeNames": names,
             **({"ExpressionAttributeValues": values} if values else {}),
             **({"ConditionExpression": " AND ".join(conditions)} if conditions else {}),
@@ -165,7 +188,7 @@ def apply(*changes: Change) -> None:
         if len(changes) == 1:
             client.update_item(**changes[0].request())
         else:
-            client.transact_write_items(TransactItems=[{"Update": one.request()} for one in changes])  # type: ignore[typeddict-item]  # built above
+            client.transact_write_items(TransactItems=[_in_transaction(one) for one in changes])
     except client.exceptions.ConditionalCheckFailedException as error:
         raise StaleError from error
     except client.exceptions.TransactionCanceledException as error:
@@ -174,37 +197,10 @@ def apply(*changes: Change) -> None:
         raise
 
 
+def _in_transaction(change: Change) -> Any:  # noqa: ANN401  # one of four shapes, built above
+    return {"Update" if change.attributes else "ConditionCheck": change.request()}
+
+
 def _reasons(error: ClientError) -> set[str]:
     reasons: Sequence[Mapping[str, str]] = error.response.get("CancellationReasons", ())  # type: ignore[assignment]  # not in the stubs
     return {reason.get("Code", "") for reason in reasons}
-
-
-def _wire(item: Mapping[str, object]) -> dict[str, Any]:
-    return {name: _TO_DYNAMO.serialize(_exact(value)) for name, value in item.items() if value is not None}
-
-
-def _exact(value: object) -> object:
-    """DynamoDB's numbers are decimal."""
-    match value:
-        case float():
-            return Decimal(repr(value))
-        case Mapping():
-            return {name: _exact(inner) for name, inner in value.items() if inner is not None}
-        case list() | tuple():
-            return [_exact(inner) for inner in value]
-    return value
-
-
-def _plain(item: Mapping[str, Any]) -> Item:
-    return {name: _native(_FROM_DYNAMO.deserialize(value)) for name, value in item.items()}
-
-
-def _native(value: Any) -> Any:  # noqa: ANN401  # whatever an item holds
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case dict():
-            return {name: _native(inner) for name, inner in value.items()}
-        case list():
-            return [_native(inner) for inner in value]
-    return value
