@@ -48,8 +48,14 @@ CLOUD = {
     "botocore",
     "types_boto3_dynamodb",
     "types_boto3_iot_data",
+    "types_boto3_apigatewaymanagementapi",
+    "types_boto3_sns",
+    "types_boto3_sqs",
 }
-CLOUD_CORE = ("cursors", "errors", "in_step", "orders", "rooms", "settings_of", "store", "tables")
+CLOUD_CORE = (
+    *("attributes", "connections", "consent", "cursors", "errors", "in_step", "live_push", "orders"),
+    *("rooms", "settings_of", "store", "subscriptions", "tables"),
+)
 HTTP_API = {"fastapi", "mangum", "starlette"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -95,10 +101,15 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(PLAYING, INSIDE | MANNERS | PLAYING | {"spotty_gateway.guard", "spotty_gateway.asking"}),
     **dict.fromkeys(TELLING, INSIDE | TELLING),
     "spotty_gateway.account": INSIDE | STORE | SPOTIFY | MANNERS | {"spotty_gateway.guard", "spotty_gateway.settings"},
-    "spotty_gateway.devices": INSIDE | {"spotty_gateway.residents", "spotty_gateway.speakers", "pydantic"},
+    "spotty_gateway.devices": INSIDE
+    | {"spotty_gateway.durable_file", "spotty_gateway.residents", "spotty_gateway.speakers", "pydantic"},
     "spotty_gateway.account_desk": INSIDE
     | {f"spotty_gateway.{name}" for name in ("devices", "executor", "guard", "local", "speakers")},
     "spotty_gateway.doctor": {"spotty_gateway", "spotty_contract", "spotty_hardware", "pydantic", "requests"},
+    "spotty_gateway.registering": INSIDE
+    | HTTP
+    | {"spotty_gateway.registering", "pydantic"}
+    | {f"spotty_gateway.{name}" for name in ("connection", "durable_file", "refusals", "sockets")},
     "spotty_gateway.awakening": INSIDE | {"spotty_gateway.loop", "spotty_gateway.residents"},
     "spotty_gateway.replay": INSIDE | STORE | {"spotty_gateway.replay", "spotty_gateway.rules_of", "pydantic"},
     "spotty_gateway.app": {"spotty_gateway", "spotty_contract", "spotty_hardware"},
@@ -106,7 +117,13 @@ ALLOWED: dict[str, set[str]] = {
     "spotty_gateway.__main__": {"spotty_gateway"},
     "spotty_gateway": set(),
     "spotty_cloud": CLOUD - {"spotty_cloud"} | {f"spotty_cloud.{name}" for name in CLOUD_CORE},
+    **{
+        f"spotty_cloud.{one}": CLOUD - {"spotty_cloud"} | {f"spotty_cloud.{name}" for name in (one, *CLOUD_CORE)}
+        for one in ("ingest", "live", "scheduled")
+    },
+    "spotty_cloud.redrive": CLOUD - {"spotty_cloud"} | {"spotty_cloud.ingest", "spotty_cloud.redrive"},
     "spotty_cloud.api": CLOUD | HTTP_API,
+    "spotty_cloud.registration": CLOUD | HTTP_API | {"cryptography", "types_boto3_iot"},
     "spotty_hardware": {"spotty_hardware", "gpiozero", "gpiod", "lgpio"},
     "spotty_sandbox.year": {"spotty_sandbox", "spotty_gateway", "spotty_contract", *HTTP},
     "spotty_sandbox.aws": {"spotty_sandbox.aws", "boto3", "botocore", "yaml"},
@@ -317,8 +334,13 @@ def test_the_whole_product_is_looked_at() -> None:
         ("spotty_cloud.rooms", "from spotty_gateway.engine import rules"),
         ("spotty_cloud.rooms", "import fastapi"),
         ("spotty_cloud.rooms", "from spotty_cloud.api import asking"),
+        ("spotty_cloud.live_push", "from spotty_cloud.live import door"),
+        ("spotty_cloud.ingest.rows", "from spotty_cloud.api import asking"),
+        ("spotty_cloud.ingest.function", "import fastapi"),
+        ("spotty_cloud.scheduled.sweep", "from spotty_cloud.api import asking"),
         ("spotty_cloud.api.sensors", "from spotty_gateway.settings import Settings"),
         ("spotty_cloud.api.sensors", "import spotipy"),
+        ("spotty_cloud.api.sensors", "from cryptography import x509"),
     ],
 )
 def test_a_planted_import_is_found(module: str, source: str) -> None:

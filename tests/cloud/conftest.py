@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from tests.cloud.registry import Registry, registry_of
 from tests.cloud.world import ADA, BOB, HOME, OTHER_HOME, World, world_of
 
 from spotty_sandbox.aws import LocalAws, LocalAwsError
@@ -43,3 +44,9 @@ def world(local_aws: LocalAws, event_loop_of_mangum: None) -> World:  # noqa: AR
     made.put_gateway(HOME, ADA)
     made.put_gateway(OTHER_HOME, BOB)
     return made
+
+
+@pytest.fixture(scope="module")
+def registry(local_aws: LocalAws, event_loop_of_mangum: None) -> Registry:  # noqa: ARG001  # what its app runs in
+    """Registration with its own rights, and nobody registered."""
+    return registry_of(local_aws)

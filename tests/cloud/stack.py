@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from spotty_sandbox.aws import template as templates
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "cloud/template.yaml"
@@ -14,28 +14,10 @@ Made = dict[str, Any]
 """A resource, or a part of one."""
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML with CloudFormation's short forms."""
-
-
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Made:
-    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-    match node:
-        case yaml.ScalarNode():
-            text = loader.construct_scalar(node)
-            return {name: str(text).split(".", 1) if suffix == "GetAtt" else text}
-        case yaml.SequenceNode():
-            return {name: loader.construct_sequence(node, deep=True)}
-    raise yaml.constructor.ConstructorError(problem=f"!{suffix} of a map", problem_mark=node.start_mark)
-
-
-_Loader.add_multi_constructor("!", _short_form)
-
-
 def parsed(text: str) -> Made:
     """The template that this text is."""
-    template: Made = yaml.load(text, _Loader)  # noqa: S506 - a safe loader with CloudFormation's tags
-    return template
+    found: Made = templates.parsed(text)
+    return found
 
 
 @functools.cache

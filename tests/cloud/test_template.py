@@ -320,7 +320,12 @@ def test_api_gateway_refuses_in_our_form() -> None:
         error = json.loads(text.replace("$context.error.messageString", '"said"'))["error"]
         assert set(error) == {"code", "message", "details", "request_id"}
         assert error["request_id"] == "$context.requestId"
-        assert one["responseParameters"] == {"gatewayresponse.header.X-Request-ID": "context.requestId"}
+        headers = {name.rpartition(".")[2]: value for name, value in one["responseParameters"].items()}
+        assert headers.pop("X-Request-ID") == "context.requestId"
+        assert headers["Access-Control-Allow-Origin"]["Fn::If"][1] == {"Fn::Sub": "'${AllowedOrigin}'"}
+        for value in headers.values():  # nothing of the kind without such an origin
+            condition, _, otherwise = value["Fn::If"]
+            assert (condition, otherwise) == ("HasOrigin", {"Ref": "AWS::NoValue"})
 
 
 def test_nothing_secret_is_logged_by_the_apis() -> None:

@@ -273,3 +273,57 @@ def test_only_registration_makes_and_binds_certificates() -> None:
     assert rights["ApiRole"] == {"iot:Publish", "iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"}
     assert {name for name, found in rights.items() if found} == {"ApiRole", "RegistrationRole"}
     assert all(re.fullmatch(r"iot:[A-Z][A-Za-z]+", action) for found in rights.values() for action in found)
+
+
+def granted(stack: Made, service: str) -> dict[str, list[tuple[str, Any, Any]]]:
+    """(action, resources, condition) that each role has of one service."""
+    found = {
+        name: [
+            (action, listed(grant["Resource"]), grant.get("Condition"))
+            for grant in statements(role)
+            for action in listed(grant["Action"])
+            if action.startswith(f"{service}:")
+        ]
+        for name, role in of_type(stack, "IAM::Role").items()
+    }
+    return {name: rights for name, rights in found.items() if rights}
+
+
+def test_letters_go_one_way() -> None:
+    """The api lets people's own inboxes be told and nothing else, and can tell nobody; what is scheduled only tells."""
+    topic = {"Ref": "NotificationsTopic"}
+    only_local = {"Fn::If": ["IsLocal", "*", {"Ref": "AWS::NoValue"}]}
+    of_topic = [topic, {"Fn::Sub": "${NotificationsTopic}:*"}, only_local]
+    assert granted(template(), "sns") == {
+        "ApiRole": [
+            ("sns:Subscribe", [topic], {"StringEquals": {"sns:Protocol": "email"}}),
+            ("sns:Unsubscribe", of_topic, None),
+        ],
+        "ScheduledRole": [("sns:Publish", [topic], None)],
+    }
+
+
+def test_only_those_who_tell_dashboards_reach_them() -> None:
+    """Ingest tells; the door answers, and closes the oldest; nobody looks who is there."""
+    stage = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${LiveApi}/live"
+    post, delete = ({"Fn::Sub": f"{stage}/{method}/@connections/*"} for method in ("POST", "DELETE"))
+    assert granted(template(), "execute-api") == {
+        "IngestRole": [("execute-api:ManageConnections", [post], None)],
+        "LiveRole": [("execute-api:ManageConnections", [post, delete], None)],
+    }
+
+
+def test_what_is_scheduled_makes_and_deletes_nothing() -> None:
+    """It reads by key and by three indexes, and changes gateways and sessions that there are. Nothing is scanned."""
+    scheduled = granted(template(), "dynamodb")["ScheduledRole"]
+    found: dict[str, set[str]] = {}
+    for action, resources, _ in scheduled:
+        for resource in resources:
+            found.setdefault(next(names_in(resource)), set()).add(action.removeprefix("dynamodb:"))
+    assert found == {
+        "GatewaysTable": {"BatchGetItem", "ConditionCheckItem", "GetItem", "Query", "UpdateItem"},
+        "SessionsTable": {"GetItem", "Query", "UpdateItem"},
+        "UsersTable": {"BatchGetItem"},
+    }
+    everybody = granted(template(), "dynamodb").values()
+    assert not [action for rights in everybody for action, _, _ in rights if action.endswith((":Scan", ":*"))]

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from tests.cloud.stack import TEMPLATE, Made, names_in, of_type, parsed, template
 
 from spotty_cloud.api.app import create_app
@@ -12,8 +11,8 @@ from spotty_cloud.api.app import create_app
 Routes = dict[tuple[str, str], bool]
 """(method, path with its parameters unnamed) and whether it asks for a token."""
 
-UNDOCUMENTED: Routes = {("GET", "/openapi.json"): False}
-"""The document itself is not in the document."""
+UNDOCUMENTED: Routes = {("GET", "/openapi.json"): False, ("GET", "/docs"): False, ("GET", "/docs/{}"): False}
+"""The document itself is not in the document, nor the page that shows it."""
 
 
 def opened(stack: Made, function: str) -> Routes:
@@ -23,46 +22,60 @@ def opened(stack: Made, function: str) -> Routes:
         (method.upper(), re.sub(r"\{\w+\}", "{}", path)): operation.get("security", []) == [{"Owner": []}]
         for path, item in api["DefinitionBody"]["paths"].items()
         for method, operation in item.items()
-        if function in names_in(operation)
+        if method != "options" and function in names_in(operation)
     }
 
 
-def answered(app: FastAPI) -> Routes:
-    """What the code answers."""
-    document = app.openapi()
+def documented(*, by_registration: bool = False) -> Routes:
+    """What the document tells, of the api's own routes or of registration's."""
+    nothing: Any = None  # nobody will ask the app anything: only its document is read
+    document = create_app(nothing).openapi()
     for_all = document.get("security", [])
     return {
         (method.upper(), re.sub(r"\{\w+\}", "{}", path)): operation.get("security", for_all) != []
         for path, item in document["paths"].items()
         for method, operation in item.items()
+        if ("registration" in operation["tags"]) == by_registration
     }
 
 
-def api_app() -> FastAPI:
-    """The api, which nobody will ask anything: only its routes are read."""
-    nothing: Any = None
-    return create_app(nothing)
+def preflights(stack: Made) -> dict[str, bool]:
+    """Of each path, whether a browser may ask before it asks: without a token, since it sends none then."""
+    (api,) = of_type(stack, "Serverless::Api").values()
+    return {
+        path: "ApiFunction" in names_in(item.get("options", {})) and "security" not in item["options"]
+        for path, item in api["DefinitionBody"]["paths"].items()
+        if not path.startswith("/docs")
+    }
 
 
 def test_every_route_of_the_api_is_open_and_no_other() -> None:
-    """Method, path, and whether a token is asked for."""
-    assert opened(template(), "ApiFunction") == answered(api_app()) | UNDOCUMENTED
+    """Method, path, and whether a token is asked for; each leads to the function that answers it."""
+    assert opened(template(), "ApiFunction") == documented() | UNDOCUMENTED
+    assert opened(template(), "RegistrationFunction") == documented(by_registration=True)
+
+
+def test_a_browser_may_ask_of_every_route_whether_it_may() -> None:
+    """One function answers for all; what it answers is in test_origin.py."""
+    assert all(preflights(template()).values())
+    planted = TEMPLATE.read_text().replace("/analytics: {get: *api, options: *preflight}", "/analytics: {get: *api}")
+    assert [path for path, can in preflights(parsed(planted)).items() if not can] == ["/analytics"]
 
 
 @pytest.mark.parametrize(
     "there, planted",
     [
-        ("/analytics: {get: *api}", "/analytics: {post: *api}"),
+        ("/analytics: {get: *api,", "/analytics: {post: *api,"),
         ("/sensors/{sensorId}/snooze:", "/sensors/{sensorId}/sleep:"),
-        ("          /commands/{commandId}: {get: *api}\n", ""),
-        ("/sessions: {get: *api}", "/sessions: {get: {x-amazon-apigateway-integration: *api_function}}"),
+        ("          /commands/{commandId}: {get: *api, options: *preflight}\n", ""),
+        ("/sessions: {get: *api,", "/sessions: {get: {x-amazon-apigateway-integration: *api_function},"),
     ],
 )
 def test_a_route_that_differs_is_found(there: str, planted: str) -> None:
     """In its method, its path, its being there, its token."""
     text = TEMPLATE.read_text()
     assert there in text
-    assert opened(parsed(text.replace(there, planted)), "ApiFunction") != answered(api_app()) | UNDOCUMENTED
+    assert opened(parsed(text.replace(there, planted)), "ApiFunction") != documented() | UNDOCUMENTED
 
 
 def test_who_has_no_account_may_only_claim_poll_and_look_whether_we_live() -> None:
@@ -72,6 +85,8 @@ def test_who_has_no_account_may_only_claim_poll_and_look_whether_we_live() -> No
     assert {route for route, token in every.items() if not token} == {
         ("GET", "/health"),
         ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/docs/{}"),
         ("POST", "/devices/claims"),
         ("GET", "/devices/claims/{}"),
     }

@@ -4,28 +4,29 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from mangum import Mangum
 from mangum.types import LambdaContext
+from tests.cloud.stack import template
 
 from spotty_cloud.api.app import create_app
 from spotty_cloud.api.asking import Parts
+from spotty_cloud.connections import Connections
 from spotty_cloud.cursors import Cursors
 from spotty_cloud.in_step import Shadows
 from spotty_cloud.orders import Orders
 from spotty_cloud.rooms import Rooms
 from spotty_cloud.store import store_of
+from spotty_cloud.subscriptions import Subscriptions
 from spotty_contract.shadow import Reported, encode_reported
 from spotty_contract.topics import shadow_name
 from spotty_sandbox.aws import LocalAws
 
-TEMPLATE = Path(__file__).parents[2] / "cloud" / "template.yaml"
 NOON_MS = 1_795_262_400_000
 ADA, BOB = "ada-0001", "bob-0002"
 HOME, OTHER_HOME = "spotty-home00000001", "spotty-home00000002"
+LIVE_ENDPOINT = "https://live.example/live"
 
 _TABLES = {
     "SENSORS_TABLE": "SensorsTable",
@@ -34,6 +35,7 @@ _TABLES = {
     "MOTION_EVENTS_TABLE": "MotionEventsTable",
     "GATEWAYS_TABLE": "GatewaysTable",
     "COMMANDS_TABLE": "CommandsTable",
+    "CONNECTIONS_TABLE": "ConnectionsTable",
 }
 
 
@@ -81,11 +83,13 @@ class World:
         """One request, with `query`, `headers`, `raw` body or `claims` where they matter."""
         claims = more.get("claims", {"sub": user, "token_use": "id", "email": f"{user}@example.com"} if user else None)
         raw = more.get("raw", json.dumps(body).encode() if body is not None else None)
-        answer: Any = self.answerer(
-            event_of(method, path, raw, claims, more.get("query"), more.get("headers")), cast("LambdaContext", None)
-        )
+        answer = self.answered(event_of(method, path, raw, claims, more.get("query"), more.get("headers")))
         text = answer["body"]
         return Answer(answer["statusCode"], answer["headers"], json.loads(text) if text else None)
+
+    def answered(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What the function returns for this event."""
+        return self.answerer(event, cast("LambdaContext", None))
 
     def put_gateway(self, gateway_id: str, user_id: str, **more: object) -> None:
         """A gateway as registration leaves it."""
@@ -153,7 +157,7 @@ def event_of(
 
 def make_tables(dynamo: Any, prefix: str) -> dict[str, str]:  # noqa: ANN401  # boto3 makes clients at run time
     """The tables with just the keys and indexes that the template gives them."""
-    resources = yaml.load(TEMPLATE.read_text(), _Template)["Resources"]  # noqa: S506  # a SafeLoader, see below
+    resources = template()["Resources"]
     names = {variable: f"{prefix}-{logical}" for variable, logical in _TABLES.items()}
     for variable, logical in _TABLES.items():
         properties = resources[logical]["Properties"]
@@ -167,28 +171,16 @@ def make_tables(dynamo: Any, prefix: str) -> dict[str, str]:  # noqa: ANN401  # 
 def world_of(aws: LocalAws, prefix: str) -> World:
     """A deployment of its own in the local AWS."""
     clock, dynamo, iot, data = HandClock(), aws.client("dynamodb"), aws.client("iot"), aws.client("iot-data")
-    names = make_tables(dynamo, prefix)
+    names, sns = make_tables(dynamo, prefix), aws.client("sns")
     store = store_of(dynamo, names)
     parts = Parts(
         store=store,
         rooms=Rooms(store, Shadows(data), clock.now_ms),
         orders=Orders(store, data, clock.now_ms),
         cursors=Cursors(b"a key of the tests"),
+        connections=Connections(dynamo, names["CONNECTIONS_TABLE"]),
+        live_endpoint=LIVE_ENDPOINT,
+        subscriptions=Subscriptions(lambda: sns, sns.create_topic(Name=prefix)["TopicArn"]),
         now_ms=clock.now_ms,
     )
     return World(parts, clock, iot, dynamo, names)
-
-
-class _Template(yaml.SafeLoader):
-    """Reads YAML with CloudFormation's tags; what they stand for does not matter here."""
-
-
-def _untagged(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:  # noqa: ANN401  # whatever YAML holds
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(cast("yaml.MappingNode", node), deep=True)
-
-
-_Template.add_multi_constructor("!", _untagged)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from spotty_cloud.errors import NotFoundError
+from pydantic import ValidationError
+
+from spotty_cloud.errors import NotFoundError, unfit
 from spotty_cloud.store import Store
 from spotty_cloud.tables import Item
 from spotty_contract.commands import AUDIBLE_LASTS_MS, COMMANDS, LASTS_MS, Command
@@ -40,7 +42,7 @@ class Orders:
     now_ms: Callable[[], int]
 
     def to_sensor(self, user_id: str, sensor_id: str, name: str, **said: object) -> Given:
-        """Ask a sensor's gateway; the caller knows that it is this person's."""
+        """Ask a sensor's gateway; the caller knows that it is theirs. Raises UnfitError for what no gateway takes."""
         gateway_id, local_id = read_cloud_id(sensor_id)
         return self._give(user_id, gateway_id, local_id, name, said)
 
@@ -58,9 +60,11 @@ class Orders:
     def _give(self, user_id: str, gateway_id: str, local_id: str, name: str, said: dict[str, object]) -> Given:
         shape, now_ms = COMMANDS[name], self.now_ms()
         lasts_ms = AUDIBLE_LASTS_MS if shape.audible else LASTS_MS
-        command: Command = shape.model_validate(
-            {"command_id": secrets.token_urlsafe(12), "issued_at": now_ms, "expires_at": now_ms + lasts_ms, **said}
-        )
+        frame = {"command_id": secrets.token_urlsafe(12), "issued_at": now_ms, "expires_at": now_ms + lasts_ms}
+        try:
+            command: Command = shape.model_validate({**frame, **said})
+        except ValidationError as error:  # each field was good, and all together are not
+            raise unfit(error, "body", secret=True) from None
         self.store.commands.put(
             {
                 "commandId": command.command_id,

@@ -5,15 +5,17 @@ import re
 import secrets
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spotty_cloud.api.origin import Origin
 from spotty_cloud.errors import RefusedError, TooLargeError, UnavailableError
 from spotty_contract.records import Part
 
@@ -23,7 +25,9 @@ MAX_BODY_BYTES = 16 * 1024
 """A policy has 1.8 kB; nothing that we are sent is much longer."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CODES = {404: "not_found", 405: "method_not_allowed"}
+_WRONG_METHOD = 405
+_CODES = {404: "not_found", _WRONG_METHOD: "method_not_allowed"}
+_OUR_FAULTS = frozenset({"ValidationException", "SerializationException", "InvalidRequestException"})
 
 
 class Problem(Part):
@@ -44,8 +48,8 @@ class ProblemBody(Part):
 class Envelope:
     """The outermost part of the app."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, origin: Origin) -> None:
+        self._app, self._origin = app, origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give the request an id, and answer whatever nobody else has."""
@@ -56,42 +60,69 @@ class Envelope:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-                MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers.setdefault("Cache-Control", "no-store")
+                self._origin.mark(scope, headers)
             await send(message)
 
-        answer: JSONResponse | None = None
+        answer = self._origin.preflight(scope)
         try:
-            if (problem := _too_large(scope)) is not None:
+            if answer is None and (problem := _too_large(scope)) is not None:
                 answer = _answer(request_id, problem)
-            else:
+            if answer is None:
                 await self._app(scope, receive, send_named)
-        except (ClientError, BotoCoreError):
-            LOG.exception("AWS did not answer request %s", request_id)
-            answer = _answer(request_id, UnavailableError("it cannot be done just now; try again in a while"))
-        except Exception:  # the last place: the caller is told by id, the log says what it was
-            LOG.exception("request %s failed", request_id)
-            answer = _form(500, "internal", "something went wrong here; it is in the log by request_id", request_id)
+        except Exception as error:  # the last place: the caller is told by id, the log says what it was
+            if _by_aws(error):
+                LOG.exception("AWS did not answer request %s", request_id)
+                answer = _answer(request_id, UnavailableError("it cannot be done just now; try again in a while"))
+            else:
+                LOG.exception("request %s failed", request_id)
+                words = "something went wrong here; it is in the log by request_id"
+                answer = _form(500, "internal", words, request_id)
         if answer is not None:
             await answer(scope, receive, send_named)
 
 
-def answer_in_form(app: FastAPI) -> None:
-    """Everything that FastAPI and we refuse is answered in one form."""
+def answer_in_form(app: FastAPI, origin: str = "") -> None:
+    """Everything that FastAPI and we refuse is answered in one form; pages of `origin` may read all answers."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
-        return _answer(request.state.request_id, error)
+        answer = _answer(request.state.request_id, error)
+        if answer.status_code == _WRONG_METHOD:
+            answer.headers["Allow"] = _methods_at(app, request.scope["path"])
+        return answer
 
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(RequestValidationError, refused)
     app.add_exception_handler(HTTPException, refused)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, origin=Origin(origin))
+
+
+def _methods_at(app: FastAPI, path: str) -> str:
+    """Every method of a path: the document knows them all, the router names those of its first route there."""
+    paths = app.openapi()["paths"]
+    found = {method.upper() for one in paths if compile_path(one)[0].match(path) for method in paths[one]}
+    return ", ".join(sorted(found)) or "GET"  # the document itself and its page are not in it
+
+
+def _by_aws(error: Exception) -> bool:
+    """Whether AWS may answer the same request later. A request that it cannot read is our own fault, for good."""
+    match error:
+        case ParamValidationError():
+            return False
+        case ClientError():
+            return error.response.get("Error", {}).get("Code") not in _OUR_FAULTS
+    return isinstance(error, BotoCoreError)
 
 
 def _answer(request_id: str, error: Exception) -> JSONResponse:
     match error:
         case RefusedError():
-            return _form(error.status, error.code, error.message, request_id, error.details)
+            answer = _form(error.status, error.code, error.message, request_id, error.details)
+            if error.retry_after_s is not None:
+                answer.headers["Retry-After"] = str(error.retry_after_s)
+            return answer
         case RequestValidationError():
             details = [
                 {"field": str(one["loc"][-1]), "value": None, "bound": str(one["msg"])} for one in error.errors()
@@ -99,7 +130,8 @@ def _answer(request_id: str, error: Exception) -> JSONResponse:
             words = "; ".join(f"{one['field']}: {one['bound']}" for one in details[:3])
             return _form(422, "invalid", words, request_id, details)
         case HTTPException():
-            answer = _form(error.status_code, _CODES.get(error.status_code, "refused"), error.detail, request_id)
+            code = _CODES.get(error.status_code, "refused")
+            answer = _form(error.status_code, code, error.detail, request_id)
             answer.headers.update(error.headers or {})
             return answer
     raise error

@@ -5,24 +5,24 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from spotty_cloud.api.asking import AllParts, Parts, Signed, asks, body_of, problems
+from spotty_cloud.api.asking import AllParts, ChangeAsked, Parts, Signed, asks, body_of, problems
 from spotty_cloud.in_step import Standing
 from spotty_cloud.settings_of import wiring_of
 from spotty_cloud.tables import Item
 from spotty_contract.gateway import SensorWiring
 from spotty_contract.policy import Zone
 from spotty_contract.records import Part
-from spotty_contract.wire import Count, UtcMs, Wire
+from spotty_contract.registering import GatewayName
+from spotty_contract.wire import Count, UtcMs
 
 router = APIRouter(tags=["gateways"])
 
 
-class GatewayChange(Wire):
-    """What to change; everything else stays."""
+class GatewayChange(ChangeAsked):
+    """What to change; everything else stays. `version` is the one that the change was made from."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    name: GatewayName | None = None
     timezone: Zone | None = None
-    version: Count | None = None
 
 
 class Gateway(Part):

@@ -78,6 +78,10 @@ def delete_me(parts: AllParts, caller: Signed, _: Annotated[Nothing, Query()]) -
         if left <= 0:
             return Deleted(records=_MOST_AT_ONCE, complete=False)
         parts.store.sensors.delete_many([sensor["sensorId"]])
+    subscription = (parts.store.users.get(caller.user_id) or {}).get("notifySubscription")
+    if subscription is not None:
+        parts.subscriptions.end(subscription)
+    parts.connections.forget_all(caller.user_id)
     # A tombstone: it says when, and nothing about whom.
     parts.store.users.put({"userId": caller.user_id, "deletedAt": parts.now_ms()})
     return Deleted(records=_MOST_AT_ONCE - left, complete=True)

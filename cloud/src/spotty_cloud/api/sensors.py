@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field, JsonValue, ValidationError, WithJsonSchema, model_validator
+from pydantic import Field, JsonValue, ValidationError, WithJsonSchema
 
-from spotty_cloud.api.asking import AllParts, Caller, PageAsked, Parts, Signed, asks, body_of, problems
+from spotty_cloud.api.asking import AllParts, Caller, ChangeAsked, PageAsked, Parts, Signed, asks, body_of, problems
 from spotty_cloud.api.earlier import EarlierQuietHours, policy_patch
 from spotty_cloud.api.paging import page_of
 from spotty_cloud.errors import unfit
@@ -20,7 +20,7 @@ from spotty_contract.gateway import InputWiring, SensorId, SensorWiring
 from spotty_contract.policy import ContextUri, Policy
 from spotty_contract.records import Part
 from spotty_contract.topics import GatewayId
-from spotty_contract.wire import Count, Seconds, UtcMs, Wire, misfit
+from spotty_contract.wire import Count, Seconds, UtcMs, Wire
 
 router = APIRouter(tags=["sensors"])
 
@@ -61,19 +61,13 @@ class NewSensor(Earlier):
     inputs: Inputs
 
 
-class SensorChange(Earlier):
+class SensorChange(Earlier, ChangeAsked):
     """What to change; everything else stays. `version` is the one that the change was made from."""
 
     name: Name | None = None
     location: Location | None = None
+    """Empty for none."""
     inputs: Inputs | None = None
-    version: Count | None = None
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.model_fields_set - {"version"}:
-            raise misfit("it changes nothing: give a field to change")
-        return self
 
 
 class Sensor(Part):

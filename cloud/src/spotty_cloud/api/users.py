@@ -5,25 +5,28 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from spotty_cloud.api.asking import AllParts, Caller, Parts, Signed, asks, body_of, problems
-from spotty_cloud.errors import ConflictError
+from spotty_cloud.api.asking import AllParts, Caller, ChangeAsked, Parts, Signed, asks, body_of, problems
+from spotty_cloud.errors import ConflictError, UnfitError
 from spotty_cloud.tables import Change, StaleError, apply
 from spotty_contract.policy import Zone
 from spotty_contract.records import Part
-from spotty_contract.wire import Count, UtcMs, Wire
+from spotty_contract.wire import Count, UtcMs
 
 router = APIRouter(tags=["you"])
 
 DisplayName = Annotated[str, Field(max_length=100)]
 
 
-class UserChange(Wire):
-    """What to change; everything else stays."""
+class UserChange(ChangeAsked):
+    """What to change; everything else stays.
+
+    With `notifyByEmail` you are told when a gateway goes silent and when Spotify's consent runs out. AWS first mails a
+    link to follow, to the address of your token; a changed one takes its place when you next change something here.
+    """
 
     display_name: DisplayName | None = None
     timezone: Zone | None = None
     notify_by_email: bool | None = None
-    version: Count | None = None
 
 
 class User(Part):
@@ -58,6 +61,7 @@ def change_me(parts: AllParts, caller: Signed, wanted: Annotated[UserChange, Dep
     given = wanted.model_dump(exclude_none=True, exclude={"version"})
     after = {
         **given,
+        **_notified(parts, caller, before, wanted.notify_by_email),
         "email": caller.email or None,
         "version": version + 1,
         "updatedAt": parts.now_ms(),
@@ -68,6 +72,22 @@ def change_me(parts: AllParts, caller: Signed, wanted: Annotated[UserChange, Dep
     except StaleError as error:
         raise _changed(_item(parts, caller).get("version", 0)) from error
     return _told(caller, {**before, **after})
+
+
+def _notified(parts: Parts, caller: Caller, before: dict[str, Any], wanted: bool | None) -> dict[str, Any]:
+    """Who is told by e-mail, with SNS first: what the table then says is so, or is put right when it is said again."""
+    was, address, subscription = (before.get(name) for name in ("notifyByEmail", "notifyEmail", "notifySubscription"))
+    wants = bool(was) if wanted is None else wanted
+    if wanted is None and (not wants or address == caller.email):
+        return {}
+    if wants and not caller.email:
+        words = "notifyByEmail: your token names no e-mail address"
+        raise UnfitError(words, [{"field": "notifyByEmail", "value": wanted, "bound": words}])
+    if subscription is not None and not (wants and address == caller.email):
+        parts.subscriptions.end(subscription)
+    if not wants:
+        return {"notifyEmail": None, "notifySubscription": None}
+    return {"notifyEmail": caller.email, "notifySubscription": parts.subscriptions.begin(caller.email)}
 
 
 def _item(parts: Parts, caller: Caller) -> dict[str, Any]:
