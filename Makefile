@@ -8,10 +8,10 @@ LOCAL_AWS := .cache/local-aws
 CLOUD_LINT := .cache/cloud-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-aws demo test lint format bundle bench lock clean
+.PHONY: help setup local-aws demo test lint format bundle bench fuzz publish-site lock clean
 
 help:  ## what can be done here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## the environment .venv from the locked requirements
 
@@ -34,8 +34,11 @@ $(LOCAL_AWS)/.ready: requirements/local-aws.txt
 	$(LOCAL_AWS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/local-aws.txt
 	@touch $@
 
-demo: $(READY)  ## a day in the flat, at speed (LOG=path plays a recorded log)
-	@exec $(BIN)/spotty-sandbox demo $(if $(LOG),--log "$(LOG)") $(DEMO)
+# LOG and DEMO belong to the demo without a cloud.
+AT_THE_EDGE := $(strip $(EDGE)$(LOG)$(DEMO))
+
+demo: $(READY) $(if $(AT_THE_EDGE),,$(LOCAL_AWS)/.ready)  ## a home with its cloud (EDGE=1 without one, CLEAN=1 a new one)
+	@exec $(BIN)/spotty-sandbox demo $(if $(AT_THE_EDGE),--edge) $(if $(CLEAN),--fresh) $(if $(LOG),--log "$(LOG)") $(DEMO)
 
 test: $(READY) $(LOCAL_AWS)/.ready  ## all tests
 	$(BIN)/python -m pytest $(T)
@@ -65,6 +68,12 @@ bundle:  ## what Greengrass installs, in greengrass-build/ (recipes/README.md)
 
 bench: $(READY)  ## figures as ratios to a floor measured in the same run
 	$(BIN)/python -m tests.bench
+
+fuzz: $(READY) $(LOCAL_AWS)/.ready  ## 3,000 requests and more from the API's own document (FUZZ='--seed 7')
+	$(BIN)/python -m tests.cloud.fuzz $(FUZZ)
+
+publish-site: $(READY)  ## upload cloud/dashboard to the stack's site (STACK=spotty-dev)
+	@$(BIN)/python cloud/publish_site.py $(if $(STACK),--stack "$(STACK)")
 
 lock:  ## resolve requirements/*.txt anew from pyproject.toml, with hashes
 	$(PYTHON) -m venv $(LOCK)

@@ -49,6 +49,20 @@ def test_a_message_goes_the_whole_way(deployed: Deployed, ada: Person, tmp_path:
     assert asked(deployed, "hall", ada.id_token).status_code == requests.codes.not_found
 
 
+def test_code_that_is_there_is_not_uploaded_again(deployed: Deployed) -> None:
+    """Two functions of the same code have one upload between them, and a later deployment uses it as it is."""
+
+    def uploads() -> list[tuple[str, object]]:
+        found = deployed.aws.client("s3").list_objects_v2(Bucket="local-artifacts")["Contents"]
+        return [(one["Key"], one["LastModified"]) for one in found if one["Key"].endswith(".zip")]
+
+    before = uploads()
+    functions = {"Tell": HERE / "function", "Keep": HERE / "function"}
+    deployed.aws.deploy(HERE / "small.yaml", {"Prefix": "tiny"}, functions, stack="small")
+    assert len(before) == 1
+    assert uploads() == before
+
+
 def test_iot_policies_are_kept_to(deployed: Deployed, tmp_path: Path) -> None:
     """A gateway speaks for itself only: another's topic costs the connection, another's client id is refused."""
     aws, policy = deployed.aws, deployed.stack.output("GatewayPolicy")

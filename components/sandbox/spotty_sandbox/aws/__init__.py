@@ -7,7 +7,7 @@
 
 From inside outwards: `inside` runs over there, `setting` is what it is started with, `ports`, `running` and `readiness`
 find it, `server` starts and ends it; `clients`, `template`, `deployment`, `people`, `things` are what is done with it,
-`local_aws` all of that together, and `cli` the command.
+`local_aws` all of that together, `ours` our own stack, and `cli` the command.
 """
 
 from .cli import run
@@ -15,6 +15,7 @@ from .clients import Credentials
 from .deployment import Stack
 from .errors import LocalAwsError
 from .local_aws import LocalAws, Mqtt
+from .ours import deploy_ours
 from .people import Person
 from .things import GatewayCertificate
 
@@ -26,5 +27,6 @@ __all__ = [
     "Mqtt",
     "Person",
     "Stack",
+    "deploy_ours",
     "run",
 ]

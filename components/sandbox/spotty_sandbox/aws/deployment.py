@@ -59,7 +59,8 @@ class Deployment:
         with refusals(f"deploying {self._name}"):
             with contextlib.suppress(self._s3.exceptions.BucketAlreadyOwnedByYou):  # MiniStack's answer after a crash
                 self._s3.create_bucket(Bucket=BUCKET)
-            keys = {function: self._upload(path) for function, path in artifacts.items()}
+            uploaded = {path: self._upload(path) for path in set(artifacts.values())}
+            keys = {function: uploaded[path] for function, path in artifacts.items()}
             placed = json.dumps(templates.with_code(content, BUCKET, keys))
             key = self._put(placed.encode(), "json")
             url = self._s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key}).partition("?")[0]
@@ -71,11 +72,12 @@ class Deployment:
         """A zip as it is, a folder zipped: always by what is in it, so unchanged code is no change."""
         if not artifact.exists():
             raise LocalAwsError(f"there is no artifact {artifact}")
-        return self._put(_zipped(artifact) if artifact.is_dir() else artifact.read_bytes(), "zip")
+        return self._put(zipped(artifact) if artifact.is_dir() else artifact.read_bytes(), "zip")
 
     def _put(self, content: bytes, suffix: str) -> str:
         key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
-        self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+        if "Contents" not in self._s3.list_objects_v2(Bucket=BUCKET, Prefix=key):
+            self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
         return key
 
     def _request(self, url: str, parameters: Mapping[str, str]) -> bool:
@@ -150,7 +152,7 @@ class Deployment:
         return Stack(self._name, {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])})
 
 
-def _zipped(folder: Path) -> bytes:
+def zipped(folder: Path) -> bytes:
     """The same bytes for the same files."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -55,6 +55,19 @@ def demand_certificates() -> None:
     iot._mtls_build_ssl_context = strict  # noqa: SLF001
 
 
+def ask_for_rights_that_exist() -> None:
+    """Ask for the right to send where a batch is sent, and so on, as AWS does: SQS has no rights of batches."""
+    from ministack.core import iam_actions  # type: ignore[import-not-found]  # noqa: PLC0415 - as in main
+
+    found = iam_actions.extract_iam_action
+
+    def existing(service: str, *request: Any) -> str | None:  # noqa: ANN401 - MiniStack's own signature
+        action: str | None = found(service, *request)
+        return action.removesuffix("Batch") if action is not None and service == "sqs" else action
+
+    iam_actions.extract_iam_action = existing
+
+
 def end_functions() -> None:
     """End what still runs here for a function; it would otherwise go on until it is done."""
     if os.getpgrp() == os.getpid():  # a group of our own
@@ -79,6 +92,7 @@ def main(http: int, mqtt: int, lifeline: int) -> None:
     from ministack.app import app  # type: ignore[import-not-found]  # noqa: PLC0415
 
     demand_certificates()
+    ask_for_rights_that_exist()
     config = Config()
     config.bind = [f"fd://{http}"]
     config.keep_alive_timeout = 75

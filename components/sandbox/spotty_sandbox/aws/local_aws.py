@@ -124,9 +124,12 @@ class LocalAws:
         self.check()
         return Deployment(self.client, stack, self._tell).deploy(template, parameters or {}, artifacts or {})
 
-    def seed_user(self, email: str, pool_id: str) -> people.Person:
-        """Somebody with this address, signed in; the tokens are of an app client that is made for this."""
-        return people.seed(self.client("cognito-idp"), email, pool_id)
+    def seed_user(self, email: str, pool_id: str, password: str | None = None) -> people.Person:
+        """Somebody with this address, signed in; the tokens are of an app client that is made for this.
+
+        Without a password they get a new one.
+        """
+        return people.seed(self.client("cognito-idp"), email, pool_id, password)
 
     def gateway_certificate(
         self, thing: str, policies: Sequence[str], folder: Path, thing_type: str | None = None

@@ -24,12 +24,12 @@ class Person:
     refresh_token: str = field(repr=False)
 
 
-def seed(cognito: Any, email: str, pool_id: str) -> Person:  # noqa: ANN401 - boto3's client
-    """Make the person with a new password, or give one who is there a new one; sign in. Raises LocalAwsError.
+def seed(cognito: Any, email: str, pool_id: str, password: str | None = None) -> Person:  # noqa: ANN401 - boto3's client
+    """Make the person, give them this password or a new one, and sign in. Raises LocalAwsError.
 
     Through an app client of its own, since the template's rightly lets nobody in by a password alone.
     """
-    password = f"Aa1!{secrets.token_urlsafe(24)}"
+    password = password or f"Aa1!{secrets.token_urlsafe(24)}"
     with refusals(f"seeding {email}"):
         with contextlib.suppress(cognito.exceptions.UsernameExistsException):  # from an earlier run
             cognito.admin_create_user(

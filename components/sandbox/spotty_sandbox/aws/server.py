@@ -74,7 +74,7 @@ class Server:
 
     @classmethod
     def _spawn(cls, python: Path, folder: Path, lock: int, *, detached: bool) -> Self:
-        shutil.rmtree(folder / "tmp", ignore_errors=True)  # functions' folders stay there
+        shutil.rmtree(folder / "tmp", ignore_errors=True)  # of one that was killed
         (folder / "tmp").mkdir()
         http, mqtt = ports.bind(folder)
         near, far = os.pipe()
@@ -132,6 +132,7 @@ class Server:
                 raise LocalAwsError(f"the local AWS had to be killed, what it held is lost; {self._last_words()}")
             if code not in {0, -signal.SIGTERM}:  # the latter: it was not even ready
                 raise LocalAwsError(f"the local AWS has ended{_how(code)}; {self._last_words()}")
+            shutil.rmtree(self._folder / "tmp", ignore_errors=True)  # functions' folders, each whole
         finally:
             if self._lifeline is not None:
                 os.close(self._lifeline)

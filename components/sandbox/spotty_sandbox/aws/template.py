@@ -20,11 +20,11 @@ _CODE = {
 _BUILD_ONLY = "Metadata"  # how sam builds a function: of no use once it is built
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Knows `!Ref`, `!GetAtt a.b` and the other short forms of intrinsic functions."""
 
 
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
         value: Any = loader.construct_scalar(node)
@@ -35,7 +35,7 @@ def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[st
     return {name: loader.construct_mapping(node, deep=True)}
 
 
-def _date(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - a string
+def _date(loader: _Loader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - a string
     """`Version: 2012-10-17` is a word, not a day."""
     return loader.construct_scalar(node)
 
@@ -44,10 +44,15 @@ _Loader.add_multi_constructor("!", _intrinsic)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _date)
 
 
+def parsed(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """The text as data: `!Ref x` is `{"Ref": "x"}`. Raises yaml.YAMLError."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with more tags
+
+
 def read(file: Path) -> dict[str, Any]:
     """The template in this file, YAML or JSON. Raises LocalAwsError."""
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader with more tags
+        content = parsed(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LocalAwsError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not isinstance(content.get("Resources"), dict):

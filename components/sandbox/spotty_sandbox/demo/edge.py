@@ -1,17 +1,14 @@
-"""The demo: a house, its people, its speakers and the real gateway between them, on one laptop.
+"""The demo without a cloud: a house at speed, its people, its speakers and the real gateway between them.
 
 Only the pins and Spotify are simulated. Driver, loop, engine, store and the Spotify client are the ones of the Pi.
 """
 
 import argparse
-import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from datetime import tzinfo
 from pathlib import Path
-from types import FrameType
 
 from spotty_gateway.engine.commands import SessionFacts
 from spotty_gateway.engine.quiet_hours import to_local
@@ -19,13 +16,13 @@ from spotty_gateway.engine.rules import SECOND
 from spotty_gateway.replay.judge import Past
 from spotty_gateway.replay.log import BadLogError
 from spotty_sandbox import ordinary_day
+from spotty_sandbox.demo.outcome import BAD_INPUT, NOT_SEEN
 from spotty_sandbox.house import walk
-from spotty_sandbox.house_clock import AT_ONCE, HouseClock
+from spotty_sandbox.house_clock import HouseClock
 from spotty_sandbox.plays import BadPolicyError, Play, a_day, a_log, a_visit
 from spotty_sandbox.rig import CLIENT_ID, Rig
 from spotty_sandbox.spotify import PortTakenError, SpotifySimulator, demo_world, invented_context
 
-BAD_INPUT, NOT_SEEN, INTERRUPTED = 2, 1, 130
 DAY_SPEED, VISIT_SPEED = 600.0, 120.0
 WARMED_UP_US = 120 * SECOND
 """The demo begins so long before the first visit: a PIR needs a minute."""
@@ -35,27 +32,15 @@ SETTLES_WITHIN_S, EDGES_A_S = 10.0, 500
 
 VISIT_ENDS_WITHIN_S = 30.0
 
-EPILOG = """\
-  make demo                     an ordinary day of two people, ten minutes a second
-  make demo LOG=week.csv        a recorded log, all its inputs one room (header timestamp,input,state)
-  make demo DEMO='--speed 60'   slower
-  --log -                       a recorded log from standard input
-"""
 
-
-def run(argv: Sequence[str]) -> int:
-    """Play. 0: played to its end, 1: the music did not start and stop, 2: bad input, 130: stopped by Ctrl-C."""
-    options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+def run(options: argparse.Namespace) -> int:
+    """Play. 0: played to its end, 1: the music did not start and stop, 2: bad input."""
     try:
         with tempfile.TemporaryDirectory(prefix="spotty-demo-") as folder:
             return _run(_play(options, Path(folder)), Path(folder), options.port)
     except (BadLogError, BadPolicyError, PortTakenError) as error:
         print(f"spotty-sandbox demo: {error}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("\nstopped")
-        return INTERRUPTED
 
 
 class _Seen:
@@ -151,34 +136,3 @@ def _play(options: argparse.Namespace, folder: Path) -> Play:
     if options.visit or not sys.stdout.isatty():
         return a_visit(options.speed or VISIT_SPEED)
     return a_day(options.speed or DAY_SPEED)
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = AT_ONCE if text == "at-once" else float(text)
-    except ValueError:
-        speed = 0.0
-    if not speed > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed: a number above 0 (times real time), or at-once")
-    return speed
-
-
-def _as_ctrl_c(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spotty-sandbox demo",
-        description="A simulated house with the real gateway in it. Open the page it names to see the speakers.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--log", metavar="LOG.csv", help="play a recorded log (- for standard input), not the ordinary day"
-    )
-    parser.add_argument("--policy", metavar="POLICY.json", help="the room's policy, with --log")
-    parser.add_argument("--visit", action="store_true", help="one visit only, as when there is no terminal")
-    parser.add_argument("--speed", type=_speed, help="times real time, or at-once (default: 600; one visit: 120)")
-    parser.add_argument("--port", type=int, default=0, help="of the speakers' page (default: a free one)")
-    return parser
