@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 LOCK := build/lock
 LOCAL_AWS := .cache/local-aws
 CLOUD_LINT := .cache/cloud-lint
+JOBS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help setup local-aws demo test lint format bundle bench fuzz publish-site lock clean
@@ -40,8 +41,8 @@ AT_THE_EDGE := $(strip $(EDGE)$(LOG)$(DEMO))
 demo: $(READY) $(if $(AT_THE_EDGE),,$(LOCAL_AWS)/.ready)  ## a home with its cloud (EDGE=1 without one, CLEAN=1 a new one)
 	@exec $(BIN)/spotty-sandbox demo $(if $(AT_THE_EDGE),--edge) $(if $(CLEAN),--fresh) $(if $(LOG),--log "$(LOG)") $(DEMO)
 
-test: $(READY) $(LOCAL_AWS)/.ready  ## all tests
-	$(BIN)/python -m pytest $(T)
+test: $(READY) $(LOCAL_AWS)/.ready  ## all tests (T=path for some, JOBS=1 in one process, SEARCH=1 for new random cases)
+	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(if $(SEARCH),--hypothesis-profile=search) $(T)
 
 lint: $(READY) $(CLOUD_LINT)/.passed  ## style, types and the rules of the house; the template, where it has changed
 	$(BIN)/ruff check .
@@ -66,7 +67,7 @@ format: $(READY)  ## let ruff lay out the code
 bundle:  ## what Greengrass installs, in greengrass-build/ (recipes/README.md)
 	$(PYTHON) components/build.py
 
-bench: $(READY)  ## figures as ratios to a floor measured in the same run
+bench: $(READY) $(LOCAL_AWS)/.ready  ## figures as ratios to a floor measured in the same run
 	$(BIN)/python -m tests.bench
 
 fuzz: $(READY) $(LOCAL_AWS)/.ready  ## 3,000 requests and more from the API's own document (FUZZ='--seed 7')

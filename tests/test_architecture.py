@@ -53,8 +53,8 @@ CLOUD = {
     "types_boto3_sqs",
 }
 CLOUD_CORE = (
-    *("attributes", "connections", "consent", "cursors", "errors", "in_step", "live_push", "orders"),
-    *("rooms", "settings_of", "store", "subscriptions", "tables"),
+    *("attributes", "connections", "consent", "cursors", "errors", "in_step", "live_push", "logs"),
+    *("orders", "rooms", "settings_of", "store", "subscriptions", "tables"),
 )
 HTTP_API = {"fastapi", "mangum", "starlette"}
 

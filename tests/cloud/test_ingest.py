@@ -200,6 +200,14 @@ def test_counts_of_a_day_only_rise(home: Ingest) -> None:
     assert home.world.ask("GET", "/analytics", query=query).body["suppressedMotions"] == found["suppressed"]
 
 
+def test_reasons_that_are_made_up_find_no_room_without_end(home: Ingest) -> None:
+    """The item is read and written with every status; those that stand there go on rising."""
+    for seq in range(1, 6):
+        home.tell(room(seq, {"debounced": seq, **{f"made-up-{seq}-{number}": 1 for number in range(11)}}))
+    counts = (home.world.parts.store.events.get(counts_id(BATH, "2026-11-21")) or {})["suppressed"]
+    assert (len(counts), counts["debounced"]) == (40, 5)
+
+
 def test_two_at_once_lose_nothing(home: Ingest) -> None:
     """Counts and a gateway's item, written by another one since they were read: both are put together."""
     home.tell(room(3, {"debounced": 1}), device(3))

@@ -15,6 +15,7 @@ from tests.cloud.ingesting import (
     Ingest,
     decision,
     device,
+    fault,
     ingest_of,
     message,
     raw_message,
@@ -22,7 +23,7 @@ from tests.cloud.ingesting import (
     room,
     session,
 )
-from tests.cloud.world import ADA, BOB, HOME, OTHER_HOME, World
+from tests.cloud.world import ADA, BOB, HOME, NOON_MS, OTHER_HOME, World
 
 from spotty_cloud.ingest.dead_letters import DeadLetters, in_portions
 from spotty_cloud.ingest.keeping import Keeper, Later
@@ -245,6 +246,28 @@ def test_what_breaks_off_is_healed_by_the_next_delivery(home: Ingest) -> None:
         assert (home.sensor("bath")["statusSeq"], home.gateway()["statusSeq"]) == (5, 5)
 
 
+def test_a_flood_holds_up_itself_alone(home: Ingest) -> None:
+    """Time is up in the middle of it: the others' messages are done with, and so are those of its own that are kept."""
+    flood = {
+        f"flood-{at}": message(*(decision(100 * at + number) for number in range(20)), received_at=NOON_MS + at)
+        for at in range(3)
+    }
+    other = message(session(1, 1, gateway_id=OTHER_HOME), received_at=NOON_MS)
+    late, enough, rows = 8_000, PLENTY_MS, 1 + 20 + 15
+    left = [*[late] * 100, *[enough] * rows]
+    assert home.collector.collect({**flood, "other": other}, left.pop) == ["flood-1", "flood-2"]
+    assert home.world.parts.store.sessions.get(f"{OTHER_HOME}.bath-r1-1") is not None
+    assert [home.event(f"bath-r1-e{number}") is not None for number in (0, 19, 219)] == [True, True, False]
+
+
+def test_dashboards_wait_where_time_is_up(home: Ingest) -> None:
+    """The answer goes first: without it everything would be collected again, and every letter be sent again."""
+    for left_ms in (5_000, PLENTY_MS):
+        told = len(home.dashboards.told)
+        again = home.collect(message(fault(1, sensor_id="gateway")), left_ms=left_ms)
+        assert (bool(again), len(home.dashboards.told) > told) == (left_ms < PLENTY_MS, left_ms == PLENTY_MS)
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A row that breaks the code."""
@@ -269,12 +292,21 @@ class Broken:
 
 
 def test_a_fault_of_ours_takes_nothing_along(home: Ingest, caplog: pytest.LogCaptureFixture) -> None:
-    """Its message comes again, and after five times SQS sets it aside; the log tells where, and no more."""
+    """Its message comes again, and after twenty times SQS sets it aside; the log tells where, and no more."""
     row = Broken(Owner(HOME, ADA))
     enough: Callable[[], bool] = lambda: True  # noqa: E731  # no time is counted here
     assert home.collector.keeper.keep([row, row], {}, enough) == [Later(row)] * 2
     assert "ValueError" in caplog.text
     assert "film" not in caplog.text
+
+
+def test_a_message_of_nonsense_costs_one_line(home: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is wrong with its hundred records stands in its letter: a log is paid for by its length."""
+    caplog.set_level("INFO", "spotty_cloud")
+    assert home.collect(raw_message(batch_of(NEWER, *[b"{}"] * 99), HOME, "bath", Kind.MOTION)) == []
+    (line,) = [vars(one) for one in caplog.records if one.message == "set aside"]
+    assert line["why"] == {"unknown_version": 1, "unreadable": 99}
+    assert len(home.letters()[0]["faults"]) == 100
 
 
 def test_nothing_that_anybody_does_stands_in_the_log(home: Ingest, caplog: pytest.LogCaptureFixture) -> None:

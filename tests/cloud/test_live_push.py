@@ -193,8 +193,22 @@ def test_pushes_take_three_seconds_of_an_invocation_at_most(
     with caplog.at_level(logging.WARNING, "spotty_cloud.live_push"):
         for _ in range(9):
             push.push(ADA, MESSAGE)
-    assert len(line.told) == 4
+    assert len(line.told) == 3  # and the look where she listens
     assert len(caplog.records) == 1
+
+
+def test_many_places_take_no_longer_than_one(world: World, line: Line, connections: Connections) -> None:
+    """One message goes to ten of them, each of which may take as long as all may."""
+    for number in range(10):
+        connections.add(ADA, f"a-{number}", world.clock.ms + number)
+    slow = HandClock(0)
+
+    def mono_s() -> float:
+        slow.ms += 800
+        return slow.ms / 1000
+
+    pushing(world, line, mono_s=mono_s).push(ADA, MESSAGE)
+    assert [one for one, _ in line.told] == ["a-0", "a-1", "a-2"]
 
 
 def test_a_table_that_does_not_answer_costs_one_line(

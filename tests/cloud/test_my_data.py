@@ -1,5 +1,7 @@
 from tests.cloud.world import NOON_MS, World
 
+from spotty_cloud.rooms import former
+from spotty_cloud.store import LEAVING
 from spotty_cloud.tables import Change, apply
 
 EVE, HOUSE = "eve-0003", "spotty-house0000003"
@@ -32,6 +34,11 @@ def test_all_of_a_person_s_data_goes_when_they_go(world: World) -> None:
 
     assert world.ask("DELETE", "/users/me", user=EVE).status == 409
     apply(Change(world.parts.store.gateways, HOUSE, {"userId": None}, {}))
+    leaving = Change(world.parts.store.gateways, f"{LEAVING}{HOUSE}", {"userId": former(EVE)}, {})
+    apply(leaving)
+    refused = world.ask("DELETE", "/users/me", user=EVE)
+    assert (refused.status, f"DELETE /gateways/{HOUSE}" in refused.error["message"]) == (409, True)
+    world.parts.store.gateways.delete_many([leaving.key])
     assert world.ask("DELETE", "/users/me", user=EVE).body == {"records": 6, "complete": True}
     gone = world.ask("GET", "/users/me/export", user=EVE).body
     assert (gone["sensors"], gone["sessions"], gone["gateways"]) == ([], [], [])

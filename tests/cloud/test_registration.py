@@ -2,6 +2,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -9,7 +10,9 @@ from tests.cloud.registry import CLAIM_LASTS_MS, NewKey, Registry, new_key
 from tests.cloud.world import ADA, BOB
 from tests.sandbox.aws.device import PATIENCE_S, Device
 
+from spotty_cloud.attributes import attributes_of
 from spotty_cloud.errors import NotFoundError, RefusedError, TooManyTriesError, UnavailableError
+from spotty_cloud.store import MOST_GATEWAYS
 from spotty_contract.registering import ClaimOpened, ClaimSeen, ClaimStanding, Registered
 from spotty_sandbox.aws import GatewayCertificate
 
@@ -96,6 +99,21 @@ def test_a_key_has_one_owner(registry: Registry) -> None:
     assert registry.poll(claim).body["state"] == "waiting"
 
 
+def test_nobody_registers_without_end(registry: Registry) -> None:
+    """As many as a list shows, then no more: each would be a thing, a certificate and a row for ever."""
+    key = new_key()
+    registry.register(key.csr, user="eve-many")
+    rows = [attributes_of({"gatewayId": f"spotty-many{n}", "userId": "eve-many"}) for n in range(MOST_GATEWAYS - 1)]
+    for start in range(0, len(rows), 25):
+        some: Any = [{"PutRequest": {"Item": row}} for row in rows[start : start + 25]]
+        registry.aws.client("dynamodb").batch_write_item(RequestItems={registry.store.gateways.name: some})
+    before, claim = registry.things(), registry.claim(new_key().csr)
+    for refused in (registry.register(new_key().csr, user="eve-many"), registry.confirm(claim, "eve-many")):
+        assert (refused.status, "deregister one first" in refused.error["message"]) == (409, True)
+    assert registry.things() == before
+    assert registry.register(key.csr, user="eve-many").status == 200
+
+
 def test_a_code_is_for_one_owner(registry: Registry) -> None:
     """Once confirmed it is no code for anybody else, and for its owner still the same answer."""
     claim = registry.claim(new_key().csr)
@@ -134,6 +152,17 @@ def test_a_claim_runs_out_by_the_clock(registry: Registry) -> None:
     assert registry.confirm(waiting).status == 404
     item = registry.claims.get(waiting["claimId"]) or {}
     assert item["ttl"] == registry.clock.ms // 1000 + 1
+
+
+def test_a_claim_that_is_deleted_meanwhile_does_not_come_back(registry: Registry) -> None:
+    """DynamoDB may delete it between looking and binding: then there is none, and no item that nothing ever deletes."""
+    opened = registry.claim(new_key().csr)
+    claims = registry.desk().claims
+    claim = claims.of_code(opened["code"], ADA)
+    registry.claims.delete_many([claim["claimId"]])
+    with pytest.raises(NotFoundError):
+        claims.bind(claim, ADA)
+    assert registry.claims.get(claim["claimId"]) is None
 
 
 def test_the_table_of_claims_holds_no_secret(registry: Registry) -> None:

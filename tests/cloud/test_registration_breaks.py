@@ -9,6 +9,8 @@ from tests.cloud.world import ADA, BOB
 from spotty_cloud.errors import ConflictError
 from spotty_cloud.registration.joining import new_gateway_id
 from spotty_cloud.registration.signing import read_request
+from spotty_cloud.rooms import former
+from spotty_cloud.store import LEAVING
 
 _MOST_CALLS = 30
 
@@ -73,15 +75,19 @@ def test_a_deregistration_that_broke_off_anywhere_is_finished_by_the_same_reques
         if not breaks_before(registry, number, key, gateway_id):
             break
         broken += 1
-        row = registry.rows().get(gateway_id)
+        rows = registry.rows()
+        row = rows.get(gateway_id)
         if row is None or "userId" not in row:
             assert registry.certificates().get(arn) != "ACTIVE"
         if row is not None:
+            # Whoever deletes all that is theirs must find what has only begun to leave.
+            of_owner = {ADA, former(ADA)} & {one.get("userId") for id_, one in rows.items() if id_.endswith(gateway_id)}
+            assert of_owner or broken == 16, "unless nothing is left but its row"
             assert registry.ask("DELETE", f"/gateways/{gateway_id}", user=BOB).status == 404
             assert registry.ask("DELETE", f"/gateways/{gateway_id}").status == 204
         _check_gone(registry, gateway_id, arn, key)
         assert registry.ask("DELETE", f"/gateways/{gateway_id}").status == 404
-    assert broken == 14
+    assert broken == 16
     assert registry.strays() == []
 
 
@@ -98,8 +104,7 @@ def _furnish(registry: Registry, gateway_id: str) -> None:
 
 def _check_gone(registry: Registry, gateway_id: str, arn: str, key: NewKey) -> None:
     rows = registry.rows()
-    assert gateway_id not in rows
-    assert f"key#{read_request(key.csr).sha256}" not in rows
+    assert not {gateway_id, f"{LEAVING}{gateway_id}", f"key#{read_request(key.csr).sha256}"} & rows.keys()
     assert gateway_id not in registry.things()
     assert arn not in registry.certificates()
     for policy in registry.kind.policies:
@@ -138,18 +143,45 @@ def test_a_gateway_that_is_leaving_is_not_registered_meanwhile(registry: Registr
     assert registry.register(key.csr).body["gatewayId"] != gateway_id
 
 
-def test_a_registration_overtaken_by_leaving_activates_nothing(registry: Registry) -> None:
-    """A request that was held up while its gateway was deregistered is refused, and what it made is gone."""
+@pytest.mark.parametrize("begun", [1, 2, 4], ids=["a row", "a thing", "a certificate"])
+def test_a_registration_overtaken_by_leaving_leaves_nothing(registry: Registry, begun: int) -> None:
+    """A request that was held up until its gateway had been deregistered is refused, and what it made is gone."""
     key = new_key()
-    breaks_before(registry, 2, key, None)
+    breaks_before(registry, begun, key, None)
     pointer, row = of_key(registry, key)
-    assert "certificateArn" not in row
     assert registry.ask("DELETE", f"/gateways/{pointer['thing']}").status == 204
-    held_up = registry.desk().joining
     before = registry.certificates()
-    with pytest.raises(ConflictError):
-        held_up._new_certificate(ADA, str(pointer["thing"]), read_request(key.csr))
+    with pytest.raises(ConflictError, match="deregistered meanwhile"):
+        registry.desk().joining._complete(ADA, row, read_request(key.csr))
     assert registry.certificates() == before
+    assert registry.strays() == []
+
+
+def test_a_certificate_activated_behind_leaving_s_back_is_taken_out_of_use_again(registry: Registry) -> None:
+    """Registering is held up before it activates, leaving breaks off at each of its changes: nobody's is in use."""
+    seen = 0
+    for number in range(_MOST_CALLS):
+        key = new_key()
+        gone: list[str] = []
+
+        def leave(number: int = number, key: NewKey = key, gone: list[str] = gone, **_: object) -> None:
+            if not gone:
+                gone.append(str(of_key(registry, key)[0]["thing"]))
+                breaks_before(registry, number, key, gone[0])
+
+        events = registry.desk().joining.iot.meta.events
+        events.register("before-call.iot.UpdateCertificate", leave)
+        registry.register(key.csr)
+        events.unregister("before-call.iot.UpdateCertificate", leave)
+        row = registry.rows().get(gone[0])
+        if row is None:
+            break
+        if "userId" not in row:
+            seen += 1
+            assert registry.certificates().get(str(row["certificateArn"])) != "ACTIVE"
+        assert registry.ask("DELETE", f"/gateways/{gone[0]}").status == 204
+    assert seen > 3
+    assert registry.strays() == []
 
 
 def test_a_row_that_was_taken_away_by_hand_blocks_no_key(registry: Registry) -> None:

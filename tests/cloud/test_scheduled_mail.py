@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.cloud.inbox import Inbox, inbox_of, mail_of
-from tests.cloud.world import ADA, BOB, HOME, World
+from tests.cloud.world import ADA, BOB, HOME, World, claims_of
 
 from spotty_cloud.errors import ConflictError
 from spotty_cloud.scheduled.mail import Letter, Mail
@@ -46,7 +46,7 @@ def subscribed(local_aws: LocalAws, world: World) -> dict[str, Any]:
 
 def wants(world: World, user: str = ADA, *, address: str | None = None, **more: object) -> int:
     """What the api answers to a change of one's settings."""
-    claims = {"sub": user, "token_use": "id", "email": f"{user}@example.com" if address is None else address}
+    claims = claims_of(user, f"{user}@example.com" if address is None else address)
     return world.ask("PUT", "/users/me", {"notifyByEmail": True, **more}, claims=claims).status
 
 
@@ -64,7 +64,7 @@ def test_who_asks_for_it_is_subscribed_and_who_leaves_is_not(local_aws: LocalAws
 def test_another_address_takes_the_place_of_the_old_one(local_aws: LocalAws, world: World) -> None:
     """With the next change of anything, by the address that the token then names."""
     assert wants(world, EVE, address="eve@old.example") == 200
-    claims = {"sub": EVE, "token_use": "id", "email": "eve@new.example"}
+    claims = claims_of(EVE, "eve@new.example")
     assert world.ask("PUT", "/users/me", {"displayName": "Eve"}, claims=claims).body["notifyByEmail"] is True
     assert {one for one in subscribed(local_aws, world) if one.startswith("eve@")} == {"eve@new.example"}
     assert world.ask("DELETE", "/users/me", claims=claims).status == 200
@@ -81,6 +81,19 @@ def test_without_an_address_nobody_can_be_told(world: World) -> None:
     """It is said, and nothing is changed."""
     assert wants(world, "nameless-1", address="") == 422
     assert world.ask("GET", "/users/me", user="nameless-1").body["notifyByEmail"] is False
+
+
+def test_nobody_speaks_for_an_address_that_is_not_shown_to_be_theirs(local_aws: LocalAws, world: World) -> None:
+    """An address has one subscription: a stranger who only names it would write into that inbox, or silence it."""
+    assert wants(world) == 200
+    hers = f"{ADA}@example.com"
+    named = claims_of("mallory-1", hers, is_verified=False)
+    assert world.ask("GET", "/users/me", claims=named).body["email"] == ""
+    assert world.ask("PUT", "/users/me", {"notifyByEmail": True}, claims=named).status == 422
+    assert world.ask("PUT", "/users/me", {"notifyByEmail": False}, claims=named).status == 200
+    unsaid = {name: value for name, value in named.items() if name != "email_verified"}
+    assert world.ask("PUT", "/users/me", {"notifyByEmail": True}, claims=unsaid).status == 422
+    assert hers in subscribed(local_aws, world)
 
 
 def test_a_letter_comes_to_whom_it_is_for(world: World, mail: Mail, inboxes: dict[str, Inbox]) -> None:

@@ -179,6 +179,19 @@ def test_a_gateway_that_comes_back_meanwhile_is_left_alone(world: World, mail: M
     assert "online" in gateway(world)
 
 
+def test_a_gateway_with_no_end_of_sessions_keeps_no_other_waiting(world: World, mail: Mail) -> None:
+    """It has its share of a run, stays in the index, and is seen to bit by bit."""
+    heard(world, HOME, SEEN_MS - 1)
+    heard(world, OTHER_HOME, SEEN_MS, user_id=BOB)
+    theirs = opened(world, 999, OTHER_HOME, userId=BOB)
+    for number in range(201):
+        opened(world, number)
+    assert swept(world, mail) == Run(gateways=1, sessions=201, complete=False)
+    assert session(world, theirs)["endedBy"] == "gateway_lost"
+    assert "online" in gateway(world)
+    assert swept(world, mail) == Run(gateways=1, sessions=1)
+
+
 def test_a_session_whose_end_arrives_meanwhile_ends_as_it_says(world: World, mail: Mail) -> None:
     """From the queue, of a gateway that is silent all the same: it is swept with its other sessions."""
     heard(world, HOME, SEEN_MS)
@@ -231,6 +244,20 @@ def test_a_run_that_broke_off_after_its_letter_sends_no_second_one(world: World,
     apply(Change(world.parts.store.gateways, HOME, {"silenceToldAt": SEEN_MS}, {}))
     assert swept(world, mail) == Run(gateways=1)
     assert inbox.letters() == []
+
+
+@pytest.mark.parametrize("later_ms, told", [(1, 0), (SILENT_AFTER_MS - 1, 0), (SILENT_AFTER_MS, 1)])
+def test_a_word_that_was_late_makes_no_second_silence(
+    world: World, mail: Mail, inbox: Inbox, later_ms: int, told: int
+) -> None:
+    """A record from before the silence that was told, out of the queue or the dead letters: nobody has come back."""
+    assert world.ask("PUT", "/users/me", {"notifyByEmail": True}).status == 200
+    heard(world, HOME, SEEN_MS + later_ms)
+    apply(Change(world.parts.store.gateways, HOME, {"silenceToldAt": SEEN_MS}, {}))
+    late = opened(world, 1)
+    assert swept(world, mail, NOON_MS + later_ms) == Run(gateways=1, sessions=1, told=told)
+    assert session(world, late)["endedBy"] == "gateway_lost"
+    assert len(inbox.letters()) == told
 
 
 def test_nobody_s_gateway_is_swept_without_a_word(world: World, mail: Mail) -> None:

@@ -40,6 +40,8 @@ PASSING = {"SessionsTable", "MotionEventsTable", "ConnectionsTable", "CommandsTa
 """Whose items expire."""
 KEPT = {"SensorsTable", "UsersTable", "SessionsTable", "MotionEventsTable", "GatewaysTable"}
 """Whose loss somebody would mind."""
+WHOLE = {"SessionsTable": {"SensorIdIndex", "UserIdIndex"}, "MotionEventsTable": {"SensorTimestampIndex"}}
+"""Indexes that hold whole items: read by the thousand. All others hold keys alone, which nearly nothing changes."""
 TIMES = {"startTime", "timestamp", "lastSeenAt"}
 
 METRICS = {
@@ -72,12 +74,16 @@ def wrong_tables(stack: Made) -> list[str]:
             one["IndexName"]: [key["AttributeName"] for key in one["KeySchema"]]
             for one in table.get("GlobalSecondaryIndexes", ())
         }
+        projections = {
+            one["IndexName"]: one["Projection"]["ProjectionType"] for one in table.get("GlobalSecondaryIndexes", ())
+        }
         types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
         ttl = {"AttributeName": "ttl", "Enabled": True} if name in PASSING else None
         by_stage = ({"Fn::If": ["IsProd", True, False]}, {"Fn::If": ["IsDurable", True, False]})
         safety = (table["DeletionProtectionEnabled"], *table["PointInTimeRecoverySpecification"].values())
         as_it_should = (
             TABLES.get(name) == (keys, indexes),
+            {index for index, kind in projections.items() if kind != "KEYS_ONLY"} == WHOLE.get(name, set()),
             all((kind == "N") == (attribute in TIMES) for attribute, kind in types.items()),
             table.get("TimeToLiveSpecification") == ttl,
             safety == (by_stage if name in KEPT else (False, False)),
@@ -105,7 +111,7 @@ def wrong_rules(stack: Made) -> list[str]:
 
 
 def wrong_queues(stack: Made) -> list[str]:
-    """AWS asks for six times a reader's time; what failed five times has to go somewhere, and be kept for longer."""
+    """AWS asks for six times a reader's time; what failed for an hour has to go somewhere, and be kept for longer."""
     queues, ingest = of_type(stack, "SQS::Queue"), functions(stack)["IngestFunction"]
     records, dead = queues["RecordsQueue"], queues["DeadLetterQueue"]
     as_it_should = {
@@ -238,6 +244,7 @@ def test_the_stack_is_as_it_should_be(check: str) -> None:
     "check, there, planted",
     [
         ("wrong_tables", "- IndexName: OpenIndex", "- IndexName: OpenSessions"),
+        ("wrong_tables", "Projection: {ProjectionType: KEYS_ONLY}", "Projection: {ProjectionType: ALL}"),
         ("wrong_tables", "startTime, AttributeType: N}", "startTime, AttributeType: S}"),
         ("wrong_tables", "{AttributeName: ttl, Enabled: true}", "{AttributeName: expiresAt, Enabled: true}"),
         ("wrong_tables", "DeletionProtectionEnabled: !If [IsProd, true, false]", "DeletionProtectionEnabled: false"),
@@ -308,6 +315,26 @@ def test_stages_are_throttled_and_remember_as_said() -> None:
     stages = template()["Mappings"]["ByStage"]
     told = {name: tuple(one[key] for key in ("Rate", "Burst", "LogDays", "TtlDays")) for name, one in stages.items()}
     assert told == {"dev": (100, 200, 7, "30"), "staging": (500, 1000, 30, "30"), "prod": (1000, 2000, 90, "90")}
+
+
+def test_no_more_is_fetched_from_the_queue_than_copies_may_run() -> None:
+    """Lambda gives back what finds no copy free, and SQS counts that: after twenty times good records are set aside."""
+    ingest = functions(template())["IngestFunction"]
+    bound = {"MaximumConcurrency": ingest["ReservedConcurrentExecutions"]["Fn::If"][1]}
+    assert ingest["Events"]["Records"]["Properties"]["ScalingConfig"] == {
+        "Fn::If": ["HasReserved", bound, {"Fn::If": ["IsLocal", {"MaximumConcurrency": 2}, {"Ref": "AWS::NoValue"}]}]
+    }
+
+
+def test_the_cheapest_sign_in_is_asked_for_no_more_than_it_has() -> None:
+    """Without a tier Cognito takes the next one, at three times the price; LITE refuses what only that one has."""
+    (pool,) = of_type(template(), "Cognito::UserPool").values()
+    (domain,) = of_type(template(), "Cognito::UserPoolDomain").values()
+    assert pool["UserPoolTier"] == "LITE"
+    assert pool["EnabledMfas"] == ["SOFTWARE_TOKEN_MFA"]
+    assert not {"UserPoolAddOns", "WebAuthnRelyingPartyID", "EmailConfiguration"} & pool.keys()
+    assert "SignInPolicy" not in pool["Policies"]
+    assert domain.get("ManagedLoginVersion", 1) == 1
 
 
 def test_api_gateway_refuses_in_our_form() -> None:

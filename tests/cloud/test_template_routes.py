@@ -91,7 +91,8 @@ def test_who_has_no_account_may_only_claim_poll_and_look_whether_we_live() -> No
         ("GET", "/devices/claims/{}"),
     }
     (api,) = of_type(stack, "Serverless::Api").values()
+    # As CloudFormation names a route's settings: `~1` for each slash but the one before it all.
     throttled = {(one["HttpMethod"], one["ResourcePath"]) for one in api["MethodSettings"]}
-    assert throttled == {("*", "/*"), ("POST", "/devices/claims"), ("GET", "/devices/claims/{claimId}")}
+    assert throttled == {("*", "/*"), ("POST", "/~1devices~1claims"), ("GET", "/~1devices~1claims~1{claimId}")}
     (scheme,) = api["DefinitionBody"]["components"]["securitySchemes"].values()
     assert scheme["x-amazon-apigateway-authorizer"]["providerARNs"] == [{"Fn::GetAtt": ["UserPool", "Arn"]}]

@@ -65,7 +65,7 @@ class Registering(Watched):
     def end(self) -> tuple[int, str, str]:
         """Exit code, all that was said, and all complaints."""
         rest, errors = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, self.said + rest, errors
+        return self.process.returncode, self.said + (rest or ""), errors
 
 
 def stream(one: IO[str] | None) -> IO[str]:
@@ -212,6 +212,17 @@ def test_a_terminal_shows_how_long_there_is_and_what_is_wrong(cloud: ClaimsCloud
     assert re.search(rb"left; it is tried again, as the cloud has trouble of its own \(503\)$", seen)
 
 
+def test_a_program_that_listens_no_more_is_no_failure(cloud: ClaimsCloud, tmp_path: Path) -> None:
+    """Who has closed the pipe behind the code is told nothing, but what was registered is: code 0, no traceback."""
+    with Registering(cloud.url, "--to", str(tmp_path), "--json") as registering:
+        registering.line()
+        stream(registering.process.stdout).close()
+        registering.process.stdout = None
+        cloud.confirmed = True
+        code, _, errors = registering.end()
+    assert (code, errors, (tmp_path / "config.yaml").exists()) == (0, "", True)
+
+
 def test_two_at_once_are_one_too_many(cloud: ClaimsCloud, tmp_path: Path) -> None:
     """The second is told so, and makes no key of its own."""
     with Registering(cloud.url, "--to", str(tmp_path), "--json") as first:
@@ -265,6 +276,11 @@ assert not [one for one in sys.modules if one.startswith("spotty_gateway.regist"
         (as_json(404, {"message": "Not Found"}), 3, "nothing registers gateways at that address (404): it should be"),
         (as_json(429, {}, **{"Retry-After": "17"}), 3, "the cloud is asked too much just now: run this again in 17 s"),
         (as_json(503, {}), 3, "the cloud has trouble of its own (503): run this again in a few minutes"),
+        (
+            as_json(429, {}, **{"Retry-After": f"Thu, 01 Jan 2026 00:00:00 +{'9' * 20}"}),
+            3,
+            "the cloud is asked too much just now: run this again in a few minutes\n",
+        ),
         (
             Reply(302, b"", {"Location": "https://elsewhere.example/"}),
             3,

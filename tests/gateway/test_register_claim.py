@@ -4,6 +4,7 @@ import os
 import pwd
 import resource
 import stat
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from spotty_gateway.registering.key import Key, own_key
 from spotty_gateway.registering.place import NucleusKind, Place, check_path, place_of, prepared, private_keys
 
 README = Path(__file__).parents[2] / "recipes/README.md"
+NOBODY = 65534
 CLAIM = ClaimOpened(
     claim_id="a" * 16,
     secret="CANARY-" + "s" * 32,
@@ -197,6 +199,14 @@ def test_the_claim_s_end_is_told_by_the_cloud_s_clock(cloud: ClaimsCloud, tmp_pa
     with Desk(cloud.url) as desk:
         opened = desk.open(own_key(tmp_path / "private.pem.key").signing_request())
     assert opened.left_s == pytest.approx(600, abs=2)
+
+
+def test_a_date_that_no_clock_has_is_none(cloud: ClaimsCloud, claim: ClaimOpened) -> None:
+    """A header that is nonsense is as none at all: our own clock is all there is then."""
+    told = {**claim.model_dump(by_alias=True), "expiresAt": round((time.time() + 60) * 1000)}
+    cloud.replies["POST"].append(as_json(201, told, Date=f"Thu, 01 Jan 2026 00:00:00 +{'9' * 20}"))
+    with Desk(cloud.url) as desk:
+        assert desk.open("-----BEGIN CERTIFICATE REQUEST-----\n").left_s == pytest.approx(60, abs=2)
 
 
 def test_another_fingerprint_ends_it(cloud: ClaimsCloud, tmp_path: Path) -> None:
@@ -398,6 +408,26 @@ def test_the_files_are_the_nucleus_s(cloud: ClaimsCloud, tmp_path: Path) -> None
         "AmazonRootCA1.pem": (0o644, somebody.pw_uid, somebody.pw_gid),
         "config.yaml": (0o644, 0, 0),
     }
+
+
+@pytest.mark.parametrize(
+    "put", [Path.symlink_to, Path.hardlink_to, lambda key, _: os.mkfifo(key)], ids=["symlink", "hard link", "fifo"]
+)
+def test_no_link_makes_root_give_away_what_it_leads_to(tmp_path: Path, put: Callable[[Path, Path], None]) -> None:
+    """Whose folder it is may put a link there: what it leads to keeps its owner and its mode, and one line says so."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    other = tmp_path / "other.key"
+    own_key(other)
+    other.chmod(0o640)
+    before = other.stat()
+    put(theirs / "private.pem.key", other)
+    somebody = pwd.getpwuid(NOBODY if os.geteuid() == 0 else os.geteuid()).pw_name
+    place = Place(NucleusKind.LITE, tmp_path, theirs, tmp_path / "etc/config.yaml", somebody)
+    with pytest.raises(CannotHereError, match=r"private.pem.key is a link, or no plain file: put the file itself"):
+        key_for(place, again=False)
+    after = other.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
 
 
 LITE = """\

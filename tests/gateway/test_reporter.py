@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 from itertools import pairwise
 from typing import TypeVar
@@ -158,30 +158,42 @@ def test_a_session_is_told_with_everything_the_engine_knows() -> None:
 
 
 def test_a_session_is_told_when_it_opens_changes_and_closes() -> None:
-    """At once, then at most once a minute with the newest, then at once; `seq` only rises."""
+    """At once, then at most every five minutes with the newest, then at once; `seq` only rises."""
     home = Home()
-    for at in range(10, 200, 10):
+    for at in range(10, 700, 10):
         home.live_until(at * SECOND)
         home.tell(facts(motions=at))
     home.tell(facts(ended_by=EndedBy.TIMEOUT, motions=999))
     records = home.told(SessionRecord)
-    assert home.when(SessionRecord) == [10, 70, 130, 190, 190]
-    assert [one.motion_events_count for one in records] == [10, 60, 120, 180, 999]
+    assert home.when(SessionRecord) == [10, 310, 610, 690]
+    assert [one.motion_events_count for one in records] == [10, 300, 600, 999]
     assert all(later.seq > earlier.seq for earlier, later in pairwise(records))
     home.live_until(HOUR)
-    assert len(home.told(SessionRecord)) == 5
+    assert len(home.told(SessionRecord)) == 4
+
+
+def test_that_music_plays_is_told_at_once() -> None:
+    """Once a session, and with all that had waited; what changes after it waits from then on."""
+    home = Home()
+    home.tell(replace(facts(), playback_started=False))
+    for second, started in ((2, False), (4, True), (5, True)):
+        home.live_until(second * SECOND)
+        home.tell(replace(facts(motions=second), playback_started=started))
+    home.live_until(400 * SECOND)
+    assert home.when(SessionRecord) == [0, 4, 304]
+    assert [one.motion_events_count for one in home.told(SessionRecord)] == [1, 4, 5]
 
 
 def test_what_changed_last_is_told_though_nothing_follows() -> None:
-    """A change that had to wait for its minute is told when that is over, or before we stop."""
-    for stops, second in ((False, 60), (True, 7)):
+    """A change that had to wait for its minutes is told when they are over, or before we stop."""
+    for stops, second in ((False, 300), (True, 7)):
         home = Home()
         home.tell(facts())
         home.live_until(5 * SECOND)
         home.tell(facts(motions=2))
         if stops:
             home.do(Stopping(7 * SECOND, WALL + 7 * SECOND, True, pause=False))
-        home.live_until(90 * SECOND)
+        home.live_until(400 * SECOND)
         assert home.when(SessionRecord) == [0, second]
 
 
@@ -204,14 +216,58 @@ def test_a_real_visit() -> None:
     assert [states[0], "silent" in states, states[-1]] == ["vacant", True, "vacant"]
 
 
-def test_an_idle_house_says_so_every_five_minutes() -> None:
-    """One status a room and one of the gateway, and no wake-up between."""
+def test_an_idle_house_says_so_every_five_minutes_and_a_room_every_hour() -> None:
+    """One status of the gateway, now and then one a room, and no wake-up between."""
     home = Home()
-    home.live_until(3_600 * SECOND)
-    assert home.when(RoomStatus) == [*range(0, 3_601, 300)]
-    assert home.when(DeviceStatus) == home.when(RoomStatus)
+    home.live_until(3 * HOUR)
+    assert home.when(DeviceStatus) == [*range(0, 3 * 3_600 + 1, 300)]
+    assert home.when(RoomStatus) == [0, 3_600, 7_200, 10_800]
     seqs = [one.seq for one in (*home.told(RoomStatus), *home.told(DeviceStatus))]
     assert len(set(seqs)) == len(seqs)
+
+
+def test_what_changes_without_haste_is_told_with_the_next_beat() -> None:
+    """Suppressed motions, the last decision, a new deadline; once, and what stays as it is waits for its hour."""
+    home = Home()
+    home.live_until(400 * SECOND)
+    home.tell(Judged("bath", home.house.mono + WALL, Reason.QUIET_HOURS, recorded=False, session_id=None))
+    home.live_until(1_000 * SECOND)
+    home.tell(MusicDecided("bath", "", WALL, "silent", "account_busy"))
+    home.live_until(4_800 * SECOND)
+    assert home.when(RoomStatus) == [0, 600, 1_200, 4_800]
+    _, counted, decided, same = home.told(RoomStatus)
+    assert (counted.suppressed_today, decided.suppressed_today) == ({"quiet_hours": 1},) * 2
+    assert decided.last_decision != counted.last_decision
+    assert same.model_copy(update={"seq": decided.seq, "timestamp": decided.timestamp}) == decided
+    home.move(5_000 * SECOND)
+    home.do(Report(5_100 * SECOND, 5_100 * SECOND + WALL, True, "bath", "pir", True))
+    home.do(Report(5_101 * SECOND, 5_101 * SECOND + WALL, True, "bath", "pir", False))
+    home.live_until(5_200 * SECOND)
+    moved, beat = home.told(RoomStatus)[-2:]
+    assert (home.when(RoomStatus)[-2:], moved.session_id) == ([5_000, 5_100], beat.session_id)
+    assert moved.next is not None
+    assert beat.next is not None
+    assert beat.next.at > moved.next.at
+
+
+def test_another_day_is_told_with_the_next_beat() -> None:
+    """A dashboard that shows today's counts is not left with yesterday's for an hour."""
+    home = Home()
+    midnight = (86_400 - (WALL // SECOND + 3_600) % 86_400) * SECOND
+    home.live_until(midnight + STATUS_EVERY_US)
+    days = [one.day for one in home.told(RoomStatus)]
+    assert (days.count(days[-1]), days[-1] > days[0]) == (1, True)
+
+
+def test_after_a_gap_everything_is_told_once_more() -> None:
+    """With the next beat, and only once: the way to the cloud may come and go many times an hour."""
+    home = Home()
+    home.live_until(700 * SECOND)
+    home.reporter.tell_anew()
+    home.reporter.tell_anew()
+    home.live_until(3_000 * SECOND)
+    assert home.when(RoomStatus) == [0, 900]
+    assert 900 in home.when(DeviceStatus)
 
 
 def test_changes_are_told_at_most_every_five_seconds() -> None:

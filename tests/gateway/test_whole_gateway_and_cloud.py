@@ -10,9 +10,10 @@ from tests.gateway.shadows import THING, FakeCloud, room
 
 from spotty_contract.messages import decode_batch, read_record
 from spotty_contract.records import Decision, Record, Registration, SessionRecord
-from spotty_contract.status import DeviceStatus
+from spotty_contract.status import DeviceStatus, RoomStatus
 from spotty_contract.topics import SensorTopic, read_topic
 from spotty_gateway.cloud_side import CloudAccess
+from spotty_gateway.errors import CloudNotNowError
 from spotty_gateway.local import LocalError, ask
 from spotty_gateway.settings import Settings
 from spotty_sandbox.house import MockPin
@@ -27,6 +28,8 @@ class LiveCloud(FakeCloud):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
+        self.fails = 0
+        """So many of the next questions and answers about settings do not get through."""
         self._changed = threading.Condition(threading.RLock())
         self._hear: dict[str, tuple[Callable[[str, bytes], None], Callable[[], None]]] = {}
 
@@ -36,6 +39,10 @@ class LiveCloud(FakeCloud):
             found = read_topic(topic)
             if isinstance(found, SensorTopic):
                 self.records += [read_record(found, line) for line in decode_batch(payload)]
+            elif self.fails:
+                self.fails -= 1
+                self._changed.notify_all()
+                raise CloudNotNowError("no network")
             else:
                 super().publish(topic, payload)
                 self._deliver()
@@ -157,6 +164,40 @@ def test_what_a_lost_nucleus_may_have_lost_is_sent_again(flat: Flat, rig: Rig, c
     cloud.comes_back()
     cloud.wait_for(lambda: cloud.count(Registration) == 2)
     assert flat.heard.with_words("please report") == []
+
+
+def test_rooms_are_told_once_more_when_the_nucleus_is_back(flat: Flat, rig: Rig, cloud: LiveCloud) -> None:
+    """With the next beat, though nothing has changed there; and only once."""
+    cloud.wait_for(lambda: cloud.count(DeviceStatus) == 1)
+    cloud.comes_back()
+    assert _rooms(flat) == ["Bathroom"]  # the loop has heard of it
+    _beat(flat, rig, cloud)
+    cloud.wait_for(lambda: _told_anew(cloud) == 2)
+    _beat(flat, rig, cloud)
+    assert _told_anew(cloud) == 2
+
+
+def test_rooms_are_told_once_more_when_something_gets_through_again(flat: Flat, cloud: LiveCloud) -> None:
+    """What could not be said was a question about settings: the way was shut, and who knows what else is missing."""
+    cloud.fails = 1
+    with flat.rig() as rig:
+        cloud.wait_for(lambda: cloud.fails == 0)
+        for _ in range(2):  # when the second has come, it is known that the first got through
+            _beat(flat, rig, cloud)
+        assert _rooms(flat) == ["Bathroom"]
+        _beat(flat, rig, cloud)
+        cloud.wait_for(lambda: _told_anew(cloud) == 2)
+
+
+def _beat(flat: Flat, rig: Rig, cloud: LiveCloud) -> None:
+    flat.pass_s(rig, 301)
+    now_ms = (flat.clock.mono() + flat.clock.offset()) // 1000
+    cloud.wait_for(lambda: any(isinstance(one, DeviceStatus) and one.timestamp >= now_ms for one in cloud.records))
+
+
+def _told_anew(cloud: LiveCloud) -> int:
+    """How many statuses of rooms there were, each counted once."""
+    return len({one.seq for one in cloud.records if isinstance(one, RoomStatus)})
 
 
 def test_the_gateway_s_own_status_says_what_is_wrong(flat: Flat, cloud: LiveCloud) -> None:

@@ -4,7 +4,8 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
@@ -54,16 +55,8 @@ class LivePush:
 
     def push(self, user_id: str, message: Mapping[str, object]) -> None:
         """Send it to all dashboards of this person. Never raises what AWS says, and never takes long."""
-        if self._spent_s >= self.budget_s:
-            self._drop("the time for it is used up")
+        if self._is_late():
             return
-        began_s = self.mono_s()
-        try:
-            self._push(user_id, message)
-        finally:
-            self._spent_s += self.mono_s() - began_s
-
-    def _push(self, user_id: str, message: Mapping[str, object]) -> None:
         listening = self._where(user_id)
         if not listening:
             return
@@ -72,14 +65,19 @@ class LivePush:
             self._drop(f"a message of {len(data)} bytes is longer than {MOST_BYTES}")
             return
         for connection_id in tuple(listening):
-            if not self._reaches(user_id, connection_id, data):
+            if self._is_late():
+                return
+            with self._spending():
+                reaches = self._reaches(user_id, connection_id, data)
+            if not reaches:
                 listening.remove(connection_id)
 
     def _where(self, user_id: str) -> list[str]:
         if user_id not in self._listening:
             self._listening[user_id] = []
             try:
-                self._listening[user_id] = self.connections.of(user_id, self.now_ms())
+                with self._spending():
+                    self._listening[user_id] = self.connections.of(user_id, self.now_ms())
             except (ClientError, BotoCoreError) as error:
                 LOG.warning("it is not known where anybody listens, so nobody is told: %s", error)
         return self._listening[user_id]
@@ -102,6 +100,21 @@ class LivePush:
         except (ClientError, BotoCoreError) as error:
             LOG.warning("a connection that is gone stays in the table until its time is over: %s", error)
         return False
+
+    def _is_late(self) -> bool:
+        """Looked at before each request: a person may listen in ten places, and each may take its three seconds."""
+        if self._spent_s < self.budget_s:
+            return False
+        self._drop("the time for it is used up")
+        return True
+
+    @contextmanager
+    def _spending(self) -> Iterator[None]:
+        began_s = self.mono_s()
+        try:
+            yield
+        finally:
+            self._spent_s += self.mono_s() - began_s
 
     def _drop(self, why: str) -> None:
         if not self._dropped:  # one line tells it; a batch may hold hundreds

@@ -16,7 +16,7 @@ from spotty_cloud.settings_of import (
     with_sensor,
     without_sensor,
 )
-from spotty_cloud.store import Store, gateways_of
+from spotty_cloud.store import MOST_GATEWAYS, Store, gateways_of
 from spotty_cloud.tables import Change, Item, StaleError, apply
 from spotty_contract.gateway import RESERVED_SENSOR_ID, GatewayPolicy, SensorWiring
 from spotty_contract.policy import Policy
@@ -25,7 +25,6 @@ from spotty_contract.topics import TopicError, cloud_id, read_cloud_id
 LOG = logging.getLogger(__name__)
 
 _MOST_TRIES = 4
-_MOST_GATEWAYS = 200
 _NOBODY = "deleted#"
 """Before the owner of what is deleted, so that it is in nobody's list."""
 
@@ -66,8 +65,7 @@ class Rooms:
 
     def gateways(self, user_id: str) -> Iterator[Item]:
         """All gateways of this person, as they are now."""
-        ids = [item["gatewayId"] for item in self.store.gateways.all(gateways_of(user_id), _MOST_GATEWAYS)]
-        found = sorted(self.store.gateways.get_many(ids), key=lambda item: str(item["gatewayId"]))
+        found = self.store.gateways.whole(self.store.gateways.all(gateways_of(user_id), MOST_GATEWAYS))
         return (item for item in found if item.get("userId") == user_id)
 
     def standing(self, sensor: Item) -> Standing:

@@ -9,6 +9,13 @@ from spotty_cloud.tables import Query, Table
 if TYPE_CHECKING:  # the stubs are not in the functions' packages
     from types_boto3_dynamodb.client import DynamoDBClient
 
+LEAVING = "leaving#"
+"""Before the id of a gateway that is being deregistered: an item by which whose it was can find it. No gateway's id:
+those have no such sign."""
+
+MOST_GATEWAYS = 200
+"""Of one person: so many are listed, and no more are registered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -35,12 +42,12 @@ def store_of(client: "DynamoDBClient", environment: Mapping[str, str]) -> Store:
 
 
 def sensors_of(user_id: str) -> Query:
-    """A person's sensors by id; deleted ones belong to nobody."""
+    """A person's sensors by id, their keys alone; deleted ones belong to nobody."""
     return Query("UserIdIndex", ("userId", user_id), "sensorId")
 
 
 def gateways_of(user_id: str) -> Query:
-    """A person's gateways."""
+    """A person's gateways by id, their keys alone."""
     return Query("UserIdIndex", ("userId", user_id), "gatewayId")
 
 

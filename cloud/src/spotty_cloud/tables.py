@@ -1,12 +1,13 @@
 """DynamoDB, as much of it as we use: read by key, page through an index, change only what is as expected."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from spotty_cloud.attributes import attribute, attributes_of, item_of
+from spotty_cloud.errors import UnavailableError
 
 if TYPE_CHECKING:  # the stubs are not in the functions' packages
     from types_boto3_dynamodb.client import DynamoDBClient
@@ -17,6 +18,8 @@ _BATCH = 100
 """Keys that DynamoDB reads at once."""
 _WRITES = 25
 """Deletions that it takes at once."""
+_MOST_ROUNDS = 10
+"""How often what it left undone is asked for again: it does so one after the other while it is throttled."""
 
 
 class StaleError(Exception):
@@ -45,13 +48,27 @@ class Table:
         return item_of(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[str]) -> Iterator[Item]:
-        """Those of the items that there are, in any order."""
+        """Those of the items that there are, as they are now, in any order. Raises UnavailableError where throttled."""
         for start in range(0, len(keys), _BATCH):
-            wanted: Any = {self.name: {"Keys": [{self.key: {"S": key}} for key in keys[start : start + _BATCH]]}}
-            while wanted:
+            some = [{self.key: {"S": key}} for key in keys[start : start + _BATCH]]
+            wanted: Any = {self.name: {"Keys": some, "ConsistentRead": True}}
+            for _ in range(_MOST_ROUNDS):
                 answer = self.client.batch_get_item(RequestItems=wanted)
                 yield from (item_of(item) for item in answer["Responses"].get(self.name, ()))
                 wanted = answer["UnprocessedKeys"]
+                if not wanted:
+                    break
+            else:
+                raise UnavailableError("the database is too busy to answer; try again")
+
+    def whole(self, found: Iterable[Item]) -> list[Item]:
+        """What an index of keys alone has found, each once, as it is now and in that order; what is gone is left out.
+
+        An index is late: who looks for somebody's items has to see whose they are by now.
+        """
+        keys = list(dict.fromkeys(str(one[self.key]) for one in found))
+        items = {str(one[self.key]): one for one in self.get_many(keys)}
+        return [items[key] for key in keys if key in items]
 
     def page(self, query: "Query", limit: int, after: Mapping[str, object] | None = None) -> Found:
         """Up to `limit` items of an index, behind the one whose keys are `after`."""
@@ -96,14 +113,18 @@ class Table:
         return True
 
     def delete_many(self, keys: Sequence[str]) -> None:
-        """Delete for good; what is not there is no fault."""
+        """Delete for good; what is not there is no fault. Raises UnavailableError where throttled."""
         for start in range(0, len(keys), _WRITES):
             requests: Any = [
                 {"DeleteRequest": {"Key": {self.key: {"S": key}}}} for key in keys[start : start + _WRITES]
             ]
             wanted = {self.name: requests}
-            while wanted:
+            for _ in range(_MOST_ROUNDS):
                 wanted = self.client.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
+                if not wanted:
+                    break
+            else:
+                raise UnavailableError("the database is too busy to delete anything; try again")
 
 
 @dataclass(frozen=True, slots=True)

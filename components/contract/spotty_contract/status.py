@@ -64,7 +64,10 @@ class Status(Record):
 
 
 class RoomStatus(Status):
-    """How one room is doing, and why no music plays there."""
+    """How one room is doing, and why no music plays there.
+
+    Told when it changes, and where nothing does only once an hour: it holds for as long as the gateway is heard of.
+    """
 
     state: Literal["vacant", "occupied", "starting", "playing", "silent", "muted"]
     why: Annotated[str, told(200)] = ""
@@ -106,7 +109,7 @@ class Guard(Part):
 
 
 class DeviceStatus(Status):
-    """How the gateway itself is doing."""
+    """How the gateway itself is doing. Told every five minutes: who says nothing for three of these is not there."""
 
     sensor_id: Literal["gateway"]
     versions: Versions

@@ -94,8 +94,8 @@ class CloudSide:
         self._way = CloudWay(
             access.cloud,
             inside.clock,
-            opened=lambda: self._desk.may_have_missed(),  # noqa: PLW0108 - the desk is made after it
-            stood_again=lambda: self._uplink.cloud_is_back(),  # noqa: PLW0108 - so is the uplink
+            opened=self._way_opened,
+            stood_again=self._way_stands_again,
         )
         last_seq = inside.store.begin_outbox(inside.boot_id)
         self._reporter = Reporter(
@@ -148,6 +148,17 @@ class CloudSide:
         """Send nothing more; what has not left waits on the disk for the next start. After the loop's end."""
         self._uplink.stop(within_s)
         self._close_stream()
+
+    def _way_opened(self) -> None:
+        self._desk.may_have_missed()
+        self._tell_anew()
+
+    def _way_stands_again(self) -> None:
+        self._uplink.cloud_is_back()
+        self._tell_anew()
+
+    def _tell_anew(self) -> None:
+        self._inside.post(lambda _: self._reporter.tell_anew())
 
     def _make_uplink(self) -> Uplink:
         inside = self._inside

@@ -151,7 +151,7 @@ def _instant(said: str) -> datetime | None:
     """The instant that a header names; None where it names none."""
     try:
         found = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a zone or a year of many digits
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 

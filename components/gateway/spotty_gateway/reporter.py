@@ -1,14 +1,15 @@
 """What the cloud is told, and when: sessions, faults, how the rooms are doing, and decisions where that is wanted.
 
 Lives on the loop's thread, after the chronicle; nothing here blocks. It has no timer: `due_at` tells the loop when it
-wants to be called again, and a gateway in which nothing happens is woken for it every five minutes.
+wants to be called again, and a gateway in which nothing happens is woken for it every five minutes. Then it says how it
+is doing itself; of the rooms it speaks once an hour, and sooner only where there is something new.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from spotty_contract.records import Record, Registration, Versions
-from spotty_contract.status import Consent, DeviceStatus, Guard, Outbox, StandingFault
+from spotty_contract.status import Consent, DeviceStatus, Guard, Outbox, RoomStatus, StandingFault
 from spotty_contract.topics import Kind
 from spotty_gateway.chronicle import RoomStory, local_day
 from spotty_gateway.engine.commands import Effect, FaultCleared, FaultRaised, Judged, MusicDecided, SessionFacts
@@ -20,8 +21,12 @@ from spotty_gateway.records_of import Origin, decision, fault_record, gateway_er
 from spotty_gateway.status import state_of
 
 STATUS_EVERY_US = 300 * SECOND
+"""The gateway's own; and so soon a room's, where it would say anything new."""
+SAME_STATUS_EVERY_US = 3_600 * SECOND
+"""Of a room in which nothing changes."""
 STATUS_AT_MOST_EVERY_US = 5 * SECOND
-SESSION_AT_MOST_EVERY_US = 60 * SECOND
+SESSION_AT_MOST_EVERY_US = 300 * SECOND
+"""While it runs; that its music plays is told at once."""
 ERRORS_AT_MOST_EVERY_US = 3_600 * SECOND
 """Of what may go wrong again and again: records dropped, records refused."""
 
@@ -41,9 +46,10 @@ class Health:
 
 @dataclass(slots=True)
 class _Session:
-    """A running session: when its record was last put, and what has come since."""
+    """A running session: when its record was last put, whether that told of music, and what has come since."""
 
     put_at: int
+    has_played: bool
     news: tuple[SessionFacts, Stamp] | None = None
 
 
@@ -52,6 +58,8 @@ class _Told:
     """What was last told of a room, or of the gateway; `day` and `counts` are what was last seen."""
 
     at: int = -STATUS_AT_MOST_EVERY_US
+    said: RoomStatus | None = None
+    """The last status of the room; None if the next beat is to tell it whatever it says."""
     face: object = None
     """What is worth a status of its own when it changes."""
     room: Room | None = None
@@ -129,7 +137,7 @@ class Reporter:
         if is_beat:
             self._beat_at = house.mono + STATUS_EVERY_US
         self._tell_sessions(house, all_of_them=is_last)
-        self._tell_rooms(house, all_of_them=is_beat)
+        self._tell_rooms(house, is_beat=is_beat)
         self._tell_device(house, anyway=is_beat)
         self._tell_repeated(house, is_beat=is_beat)
         self._due_at = self._next_due_at()
@@ -141,6 +149,14 @@ class Reporter:
         story = self._refused.setdefault(refused.topic, _Repeated(refused.topic))
         story.detail, story.cure, story.count = refused.why, refused.cure, story.count + refused.number
         self._tell_repeated(house, is_beat=False)
+
+    def tell_anew(self) -> None:
+        """What was told may have been lost on its way: every room once more, with the next beat. On the loop's thread.
+
+        Not at once: a way that comes and goes all day must not cost more than one that is open.
+        """
+        for told in self._rooms.values():
+            told.said = None
 
     def _begin(self, house: House) -> None:
         self._began_at = house.mono
@@ -182,7 +198,10 @@ class Reporter:
             # One from before may have been stamped by a clock of which nothing is known any more: it stays in doubt.
             self._put_session(house, facts, stamp if is_of_this_run else Stamp("", 0))
         elif known is None:
-            self._sessions[facts.session_id] = _Session(house.mono)
+            self._sessions[facts.session_id] = _Session(house.mono, facts.playback_started)
+            self._put_session(house, facts, stamp)
+        elif facts.playback_started and not known.has_played:
+            self._sessions[facts.session_id] = _Session(house.mono, has_played=True)
             self._put_session(house, facts, stamp)
         else:
             known.news = facts, stamp
@@ -212,7 +231,7 @@ class Reporter:
             self._put_room(house, sensor_id, told.day, told.counts)
         told.has_counts = False
 
-    def _tell_rooms(self, house: House, *, all_of_them: bool) -> None:
+    def _tell_rooms(self, house: House, *, is_beat: bool) -> None:
         for sensor_id, room in house.rooms.items():
             if room.removed:
                 self._rooms.pop(sensor_id, None)
@@ -222,12 +241,21 @@ class Reporter:
                 face = self._face(sensor_id, room)
                 told.is_due |= face != told.face
                 told.room, told.face = room, face
-            if all_of_them or (told.is_due and house.mono >= told.at + STATUS_AT_MOST_EVERY_US):
+            is_time = told.is_due and house.mono >= told.at + STATUS_AT_MOST_EVERY_US
+            if is_time or (is_beat and self._has_news(house, sensor_id, told)):
                 told.at, told.is_due = house.mono, False
                 self._put_today(house, sensor_id, told)
 
+    def _has_news(self, house: House, sensor_id: str, told: _Told) -> bool:
+        """Whether its status would differ from the last, other than in when it was told; or that is an hour ago."""
+        if told.said is None or told.is_due or house.mono >= told.at + SAME_STATUS_EVERY_US:
+            return True
+        today = self._today(house, sensor_id)
+        status = self._status(house, sensor_id, told.said.seq, today, told.counts if told.day == today else {})
+        return status.model_copy(update={"timestamp": told.said.timestamp}) != told.said
+
     def _put_today(self, house: House, sensor_id: str, told: _Told) -> None:
-        today = local_day(house.mono + house.offset, house.rooms[sensor_id].rules.zone)
+        today = self._today(house, sensor_id)
         if told.day != today:
             self._end_day(house, sensor_id, told)
             told.day, told.counts = today, {}
@@ -235,9 +263,16 @@ class Reporter:
         self._put_room(house, sensor_id, today, told.counts)
 
     def _put_room(self, house: House, sensor_id: str, day: str, counts: Mapping[str, int]) -> None:
+        status = self._status(house, sensor_id, self._next_seq(house), day, counts)
+        self._told_of(sensor_id).said = status
+        self._put(house, Kind.STATUS, status)
+
+    def _status(self, house: House, sensor_id: str, seq: int, day: str, counts: Mapping[str, int]) -> RoomStatus:
         story = self._stories.get(sensor_id) or RoomStory()
-        seq = self._next_seq(house)
-        self._put(house, Kind.STATUS, room_status(self._origin(house), house, sensor_id, story, seq, day, counts))
+        return room_status(self._origin(house), house, sensor_id, story, seq, day, counts)
+
+    def _today(self, house: House, sensor_id: str) -> str:
+        return local_day(house.mono + house.offset, house.rooms[sensor_id].rules.zone)
 
     def _face(self, sensor_id: str, room: Room) -> object:
         """What a person would want to see at once; that time goes by, or somebody moves, is none of it."""

@@ -16,6 +16,7 @@ from spotty_cloud.api.asking import Parts
 from spotty_cloud.connections import Connections
 from spotty_cloud.cursors import Cursors
 from spotty_cloud.in_step import Shadows
+from spotty_cloud.logs import keep_libraries_quiet
 from spotty_cloud.orders import Orders
 from spotty_cloud.rooms import Rooms
 from spotty_cloud.store import store_of
@@ -47,6 +48,7 @@ def _parts() -> Parts:
     )
 
 
+keep_libraries_quiet()
 _ANSWER = Mangum(create_app(_parts(), os.environ.get("ALLOWED_ORIGIN", "")), lifespan="off")
 
 

@@ -9,7 +9,7 @@ from spotty_cloud.api.asking import AllParts, Asked, Caller, PageAsked, Parts, S
 from spotty_cloud.api.paging import page_of
 from spotty_cloud.errors import ConflictError
 from spotty_cloud.rooms import former
-from spotty_cloud.store import events_of_sensor, gateways_of, sensors_of, sessions_of_user
+from spotty_cloud.store import LEAVING, events_of_sensor, gateways_of, sensors_of, sessions_of_user
 from spotty_cloud.tables import Item
 from spotty_contract.records import Part
 
@@ -51,7 +51,7 @@ def export_me(parts: AllParts, caller: Signed, asked: Annotated[PageAsked, Query
     first = asked.cursor is None
     return Export(
         user=parts.store.users.get(caller.user_id) if first else None,
-        gateways=tuple(parts.store.gateways.all(gateways_of(caller.user_id), _MOST_SENSORS)) if first else (),
+        gateways=tuple(parts.rooms.gateways(caller.user_id)) if first else (),
         sensors=tuple(_sensors(parts, caller)) if first else (),
         sessions=tuple(sessions),
         next_cursor=cursor,
@@ -63,6 +63,10 @@ def delete_me(parts: AllParts, caller: Signed, _: Annotated[Nothing, Query()]) -
     """Delete all that is kept of you, once your gateways are deregistered; repeat it until `complete`."""
     if next(parts.rooms.gateways(caller.user_id), None) is not None:
         raise ConflictError("deregister your gateways first: they would go on with their last settings")
+    gateways = parts.store.gateways
+    for leaving in gateways.whole(gateways.all(gateways_of(former(caller.user_id)), 1)):
+        gateway_id = leaving["gatewayId"].removeprefix(LEAVING)
+        raise ConflictError(f"{gateway_id} has not left wholly; finish that first (DELETE /gateways/{gateway_id})")
     left = _MOST_AT_ONCE
     query = sessions_of_user(caller.user_id, None, None)
     sessions = [one["sessionId"] for one in parts.store.sessions.all(query, left)]
@@ -78,6 +82,8 @@ def delete_me(parts: AllParts, caller: Signed, _: Annotated[Nothing, Query()]) -
         if left <= 0:
             return Deleted(records=_MOST_AT_ONCE, complete=False)
         parts.store.sensors.delete_many([sensor["sensorId"]])
+    if _sensors(parts, caller):
+        return Deleted(records=_MOST_AT_ONCE - left, complete=False)
     subscription = (parts.store.users.get(caller.user_id) or {}).get("notifySubscription")
     if subscription is not None:
         parts.subscriptions.end(subscription)
@@ -88,6 +94,7 @@ def delete_me(parts: AllParts, caller: Signed, _: Annotated[Nothing, Query()]) -
 
 
 def _sensors(parts: Parts, caller: Caller) -> list[Item]:
-    """Those that there are, and those that there were."""
-    owners = (caller.user_id, former(caller.user_id))
-    return [one for owner in owners for one in parts.store.sensors.all(sensors_of(owner), _MOST_SENSORS)]
+    """Those that there are, and those that there were; one that was taken away just now may be found as either."""
+    sensors, owners = parts.store.sensors, (caller.user_id, former(caller.user_id))
+    keys = [one for owner in owners for one in sensors.all(sensors_of(owner), _MOST_SENSORS)]
+    return [one for one in sensors.whole(keys) if one.get("userId") in owners]

@@ -85,7 +85,8 @@ class Sensor(Part):
     settings: Standing
     """How far `policy` has come: pending, applied or rejected, and why."""
     status: dict[str, Any] | None
-    """What the gateway last said of the room."""
+    """What the gateway last said of the room, which it repeats once an hour: while its `lastSeenAt` is of the last
+    quarter of an hour, this holds, however old its `timestamp` is."""
 
 
 class Sensors(Part):
@@ -98,8 +99,8 @@ class Sensors(Part):
 @router.get("/sensors", responses=problems(400))
 def list_sensors(parts: AllParts, caller: Signed, asked: Annotated[PageAsked, Query()]) -> Sensors:
     """Your sensors by id."""
-    items, cursor = page_of(parts, caller, parts.store.sensors, sensors_of(caller.user_id), asked, {})
-    found = [item for item in items if "gatewayId" in item]
+    keys, cursor = page_of(parts, caller, parts.store.sensors, sensors_of(caller.user_id), asked, {})
+    found = [item for item in parts.store.sensors.whole(keys) if item.get("userId") == caller.user_id]
     return Sensors(sensors=tuple(_told(parts, caller, found)), next_cursor=cursor)
 
 

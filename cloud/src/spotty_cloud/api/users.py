@@ -81,7 +81,7 @@ def _notified(parts: Parts, caller: Caller, before: dict[str, Any], wanted: bool
     if wanted is None and (not wants or address == caller.email):
         return {}
     if wants and not caller.email:
-        words = "notifyByEmail: your token names no e-mail address"
+        words = "notifyByEmail: your token names no e-mail address that you have confirmed"
         raise UnfitError(words, [{"field": "notifyByEmail", "value": wanted, "bound": words}])
     if subscription is not None and not (wants and address == caller.email):
         parts.subscriptions.end(subscription)

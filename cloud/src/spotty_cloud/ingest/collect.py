@@ -15,15 +15,18 @@ from spotty_cloud.ingest.dead_letters import DeadLetters
 from spotty_cloud.ingest.gateways import GatewayRow
 from spotty_cloud.ingest.keeping import Fate, Keeper, Later, Place, Refused, Written
 from spotty_cloud.ingest.letters import Fault, Letter
-from spotty_cloud.ingest.rows import Owner
+from spotty_cloud.ingest.rows import Owner, Row
 from spotty_cloud.ingest.sorting import Sorted
 from spotty_cloud.ingest.telling import Push, latest, messages
 from spotty_contract.messages import MAX_BATCH_RECORDS, RecordError
 
 LOG = logging.getLogger(__name__)
 
+_ROWS_RESERVE_MS: Final = 14_000
+"""Of an invocation's time, from which on no row is begun: one that is under way may take twelve seconds (`PATIENCE` of
+the function), and the gateways' rows come after it. Without those no message of theirs would ever be done with."""
 _RESERVE_MS: Final = 6_000
-"""Of an invocation's time: for the last requests, the letters, and the answer."""
+"""The same for the gateways' rows and for the dashboards: for the letters, and the answer."""
 
 Known = Mapping[Place, Any]
 
@@ -62,7 +65,8 @@ class Collector:
         fates = self._kept(batch, {("gateways", name): item for name, (_, item) in owners.items()}, left_ms)
         again |= self._judged(batch, fates)
         again |= self.letters.send(_letters(batch, texts, now_ms))
-        self._tell(batch, fates, now_ms)
+        if left_ms() > _RESERVE_MS:
+            self._tell(batch, fates, now_ms)
         _log(batch, fates, again, len(texts))
         return [message_id for message_id in texts if message_id in again]
 
@@ -86,16 +90,12 @@ class Collector:
 
     def _kept(self, batch: Sorted, gateways: Known, left_ms: Callable[[], int]) -> list[Fate]:
         """The gateways last: once a session stands open, the sweep must find its gateway."""
-
-        def has_time() -> bool:
-            return left_ms() > _RESERVE_MS
-
-        rows = [row for row in batch.rows.values() if not isinstance(row, GatewayRow)]
+        rows = _in_turn([row for row in batch.rows.values() if not isinstance(row, GatewayRow)])
         days: set[Place] = {("events", row.key) for row in rows if isinstance(row, DayRow)}
         known = {**gateways, **(self._days(days) if days else {})}
-        fates = self.keeper.keep(rows, known, has_time)
+        fates = self.keeper.keep(rows, known, lambda: left_ms() > _ROWS_RESERVE_MS)
         heard = [row for row in batch.rows.values() if isinstance(row, GatewayRow)]
-        return fates + self.keeper.keep(heard, known, has_time)
+        return fates + self.keeper.keep(heard, known, lambda: left_ms() > _RESERVE_MS)
 
     def _days(self, places: set[Place]) -> Known:
         try:
@@ -127,6 +127,12 @@ class Collector:
             LOG.error("dashboards are not told: %s\n%s", type(error).__name__, trace)  # noqa: TRY400  # its text may hold what people do
 
 
+def _in_turn(rows: Sequence[Row]) -> list[Row]:
+    """Those first whose gateways bring little: one that brings more than there is time for holds up itself alone."""
+    number = Counter(row.owner.gateway_id for row in rows)
+    return sorted(rows, key=lambda row: number[row.owner.gateway_id])
+
+
 def _letters(batch: Sorted, texts: Mapping[str, str], now_ms: int) -> list[Letter]:
     """One for each message in which something is wrong."""
     of: dict[str, dict[int | None, Fault]] = {}
@@ -148,5 +154,8 @@ def _log(batch: Sorted, fates: Sequence[Fate], again: set[str], number: int) -> 
     counts = Counter(type(fate).__name__.lower() for fate in fates)
     told = {"messages": number, "records": batch.records, "again": len(again), **counts}
     LOG.info("collected", extra=told)
+    why: dict[str, Counter[str]] = {}
     for message_id, fault in batch.faults:
-        LOG.warning("set aside", extra={"messageId": message_id, "line": fault.line, "why": fault.why})
+        why.setdefault(message_id, Counter())[fault.why] += 1
+    for message_id, words in why.items():
+        LOG.warning("set aside", extra={"messageId": message_id, "why": dict(words)})

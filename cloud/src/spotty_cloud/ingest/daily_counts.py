@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Self
+from itertools import islice
+from typing import ClassVar, Final, Self
 
 from spotty_cloud.ingest.requests import Request, TableName, put
 from spotty_cloud.ingest.rows import Arrival, Item, Owner
@@ -11,6 +12,10 @@ from spotty_cloud.store import counts_id
 from spotty_contract.messages import RecordError
 from spotty_contract.status import RoomStatus
 from spotty_contract.topics import cloud_id
+
+_MOST_REASONS: Final = 40
+"""Of one day; there are nine. A gateway that made up ever new ones would make the item as large as DynamoDB allows,
+and it is read and written with every status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +91,6 @@ def day_rows(status: RoomStatus, owner: Owner, arrival: Arrival) -> Iterator[Day
 
 
 def _higher(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: max(one.get(name, 0), other.get(name, 0)) for name in {**one, **other}}
+    """Of each reason; those of `one` have their place already, and new ones have what is left."""
+    names = islice({**one, **other}, _MOST_REASONS)
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in names}

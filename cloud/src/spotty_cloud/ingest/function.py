@@ -15,16 +15,17 @@ from spotty_cloud.ingest.collect import Collector
 from spotty_cloud.ingest.dead_letters import DeadLetters
 from spotty_cloud.ingest.keeping import AT_ONCE, Keeper
 from spotty_cloud.live_push import LivePush, dashboards
+from spotty_cloud.logs import keep_libraries_quiet
 
 _DAY_S = 86_400
 PATIENCE: Final = Config(
     connect_timeout=1,
-    read_timeout=2,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=AT_ONCE,
     parameter_validation=False,
 )
-"""For what answers in milliseconds. Three times within an invocation; after that it is SQS that tries again."""
+"""For what answers in milliseconds, on a busy laptop in seconds. Twice in an invocation; then it is SQS that tries."""
 
 
 class Context(Protocol):
@@ -83,6 +84,7 @@ def _collector() -> Collector:
     )
 
 
+keep_libraries_quiet()
 _COLLECTOR = _collector()
 
 

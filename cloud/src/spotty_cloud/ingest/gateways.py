@@ -12,9 +12,10 @@ from spotty_contract.records import Registration
 from spotty_contract.results import CommandResult
 from spotty_contract.status import DeviceStatus
 
-HEARD_EVERY_MS: Final = 240_000
+HEARD_EVERY_MS: Final = 330_000
 """How much later a gateway must have been heard of to be written down for that alone. Its status comes each five
-minutes and is written anyway; the item is large, and so is the price of writing it with each record."""
+minutes and is written anyway, so this is for one that is missing: the item is large, and so is the price of writing it
+with each record."""
 
 LATE_MS: Final = 600_000
 """Of a gateway that has not been heard of for so long: it may just be given up."""

@@ -121,7 +121,7 @@ class Keeper:
             try:
                 return self._keep(row, known.get((row.table, row.key)))
             except Exception as error:  # noqa: BLE001  # whatever is wrong with one row must not take the others along
-                # Its message comes again; after five times SQS sets it aside. The text may hold what people do.
+                # Its message comes again; after twenty times SQS sets it aside. The text may hold what people do.
                 trace = "".join(traceback.format_tb(error.__traceback__))
                 LOG.error("a row of %s breaks the code: %s\n%s", row.table, type(error).__name__, trace)  # noqa: TRY400  # as above
                 return Later(row)

@@ -12,8 +12,10 @@ from botocore.session import Session
 from spotty_cloud.connections import Connections
 from spotty_cloud.live.door import Door
 from spotty_cloud.live_push import dashboards
+from spotty_cloud.logs import keep_libraries_quiet
 
 logging.getLogger().setLevel(os.environ.get("LOG_LEVEL", "INFO"))
+keep_libraries_quiet()
 
 
 def _now_ms() -> int:

@@ -6,7 +6,7 @@
 
 send and drop only tell what they would do unless --yes is given. Records are collected once however often they are
 sent. Reasons: unreadable, unknown_version (send it again after an upgrade), nobodys (its gateway is nobody's), foreign
-(another's item), unstorable, not_collected (ingest failed five times), rule_failed (an IoT rule's action failed),
+(another's item), unstorable, not_collected (ingest failed for an hour), rule_failed (an IoT rule's action failed),
 strange (nothing of ours).
 
 Exit status: 0 all done, 1 something still waits that should not, 2 wrong call, or AWS did not answer.

@@ -76,8 +76,10 @@ class Claims:
 
     def bind(self, claim: Item, user_id: str) -> None:
         """This person's from now on. Raises NotFoundError where somebody else was quicker."""
+        # The key's hash too: to change what has been deleted meanwhile would make an item that nothing deletes again.
+        expected = {"owner": claim.get("owner"), "keyHash": claim["keyHash"]}
         try:
-            apply(Change(self.table, claim["claimId"], {"owner": user_id}, {"owner": claim.get("owner")}))
+            apply(Change(self.table, claim["claimId"], {"owner": user_id}, expected))
         except StaleError as error:
             if self._open(claim["claimId"]).get("owner") != user_id:
                 raise _wrong_code() from error
@@ -86,9 +88,7 @@ class Claims:
         """The claim has become this gateway: its key's holder may have the certificate."""
         try:
             apply(Change(self.table, claim["claimId"], {"gatewayId": gateway_id}, {"owner": user_id}))
-        except (
-            StaleError
-        ) as error:  # run out and deleted meanwhile: the next claim of this key becomes the same gateway
+        except StaleError as error:  # deleted meanwhile: the next claim of this key becomes the same gateway
             raise _wrong_code() from error
 
     def _open(self, key: str) -> Item:

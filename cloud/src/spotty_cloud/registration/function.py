@@ -9,6 +9,7 @@ import boto3
 from mangum import Mangum
 from mangum.types import LambdaContext, LambdaEvent
 
+from spotty_cloud.logs import keep_libraries_quiet
 from spotty_cloud.registration.app import create_app
 from spotty_cloud.registration.claims import Claims
 from spotty_cloud.registration.cores import GreengrassCores
@@ -48,6 +49,7 @@ def _shadow_names(client: "IoTDataPlaneClient") -> Callable[[str], list[str]]:
     return (lambda _: []) if os.environ["LOCAL_MQTT"] else shadow_names_of(client)
 
 
+keep_libraries_quiet()
 _ANSWER = Mangum(create_app(_desk(), os.environ.get("ALLOWED_ORIGIN", "")), lifespan="off")
 
 

@@ -6,6 +6,7 @@ bound, and made active last: what breaks off leaves none that could connect, and
 one that is inactive, bound to nothing and allowed nothing.
 """
 
+import contextlib
 import secrets
 import string
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from spotty_cloud.errors import ConflictError, NotFoundError, UnavailableError
 from spotty_cloud.registration.signing import SigningKey, refused
+from spotty_cloud.store import MOST_GATEWAYS, gateways_of
 from spotty_cloud.tables import Change, Item, StaleError, Table, apply
 
 if TYPE_CHECKING:  # the stubs are not in the functions' packages
@@ -56,7 +58,8 @@ class Joining:
     def join(self, user_id: str, key: SigningKey, name: str | None) -> str:
         """The id of this key's gateway, which is complete now. The name counts when the gateway is new.
 
-        Raises ConflictError where the key is somebody else's, or its gateway is just being deregistered.
+        Raises ConflictError where the key is somebody else's, its gateway is just being deregistered, or this would be
+        one too many.
         """
         row = self._row(user_id, key, name)
         gateway_id = str(row["gatewayId"])
@@ -99,6 +102,8 @@ class Joining:
         raise UnavailableError("this gateway is being registered and deregistered at once; try again")
 
     def _begin(self, user_id: str, key: SigningKey, name: str | None) -> None:
+        if sum(1 for _ in self.gateways.all(gateways_of(user_id), MOST_GATEWAYS)) >= MOST_GATEWAYS:
+            raise ConflictError(f"you have {MOST_GATEWAYS} gateways, and nobody may have more; deregister one first")
         gateway_id = new_gateway_id()
         row = {"userId": user_id, "name": name or None, "keyHash": key.sha256, "createdAt": self.now_ms()}
         pointer = {"thing": gateway_id, "owner": user_id}
@@ -118,15 +123,31 @@ class Joining:
 
     def _complete(self, user_id: str, row: Item, key: SigningKey) -> None:
         gateway_id = str(row["gatewayId"])
+        try:
+            self._make(user_id, gateway_id, row, key)
+        except (StaleError, self.iot.exceptions.ResourceNotFoundException) as error:
+            now = self.gateways.get(gateway_id) or {}
+            if now.get("userId") == user_id:
+                raise
+            self._take_back(gateway_id, now)
+            raise ConflictError("this gateway has been deregistered meanwhile") from error
+
+    def _take_back(self, gateway_id: str, row: Item) -> None:
+        """Deregistering may have been past the thing or the certificate when this request made or activated it."""
+        if "certificateArn" in row:
+            with contextlib.suppress(self.iot.exceptions.ResourceNotFoundException):
+                self.iot.update_certificate(certificateId=certificate_id(row["certificateArn"]), newStatus="INACTIVE")
+        with contextlib.suppress(self.iot.exceptions.InvalidRequestException):  # still attached: deregistering goes on
+            self.iot.delete_thing(thingName=gateway_id)
+
+    def _make(self, user_id: str, gateway_id: str, row: Item, key: SigningKey) -> None:
+        """Raises StaleError where the gateway is this person's no more."""
         self.iot.create_thing(thingName=gateway_id, thingTypeName=self.kind.thing_type)
         arn = row.get("certificateArn") or self._new_certificate(user_id, gateway_id, key)
         self._allow(arn)
         self.iot.attach_thing_principal(thingName=gateway_id, principal=arn, thingPrincipalType="EXCLUSIVE_THING")
         self.iot.update_certificate(certificateId=certificate_id(arn), newStatus="ACTIVE")
-        try:
-            apply(Change(self.gateways, gateway_id, {"registeredAt": self.now_ms()}, {"userId": user_id}))
-        except StaleError as error:
-            raise _leaves() from error
+        apply(Change(self.gateways, gateway_id, {"registeredAt": self.now_ms()}, {"userId": user_id}))
 
     def _allow(self, arn: str) -> None:
         for policy in self.kind.policies:
@@ -141,11 +162,11 @@ class Joining:
         try:
             expected = {"userId": user_id, "certificateArn": None}
             apply(Change(self.gateways, gateway_id, {"certificateArn": arn}, expected))
-        except StaleError as error:  # another request was quicker, or it is leaving: nobody needs this one
+        except StaleError:  # another request was quicker, or it is leaving: nobody needs this one
             self.iot.delete_certificate(certificateId=made["certificateId"])
             row = self.gateways.get(gateway_id) or {}
             if row.get("userId") != user_id or "certificateArn" not in row:
-                raise _leaves() from error
+                raise
             return str(row["certificateArn"])
         return arn
 
@@ -158,10 +179,6 @@ def key_item(key_sha256: str) -> str:
 def certificate_id(arn: str) -> str:
     """The end of its ARN."""
     return arn.rpartition("/")[2]
-
-
-def _leaves() -> ConflictError:
-    return ConflictError("this gateway has been deregistered meanwhile")
 
 
 def _out_of_use(gateway_id: str) -> ConflictError:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from spotty_cloud.errors import NotFoundError, UnavailableError
 from spotty_cloud.registration.joining import certificate_id, key_item
 from spotty_cloud.registration.past import close_sessions, disown_sensors
+from spotty_cloud.rooms import former
 from spotty_cloud.settings_of import wiring_of
-from spotty_cloud.store import Store
+from spotty_cloud.store import LEAVING, Store
 from spotty_cloud.tables import Change, Item, StaleError, apply
 from spotty_contract.gateway import RESERVED_SENSOR_ID
 from spotty_contract.topics import TopicError, cloud_id, shadow_name
@@ -54,6 +55,7 @@ class Leaving:
         arns = list(dict.fromkeys([*self._principals(gateway_id), *_noted(row)]))
         for arn in arns:
             self._take_out_of_use(arn)
+        apply(Change(self.store.gateways, f"{LEAVING}{gateway_id}", {"userId": former(user_id)}, {}))
         row = self._disowned(user_id, row, arns)
         for arn in dict.fromkeys([*arns, *_noted(row)]):
             self._remove_certificate(gateway_id, arn)
@@ -136,11 +138,12 @@ class Leaving:
 
     def _once_let_go(self, deed: Callable[[], object], not_yet: type[Exception]) -> None:
         """The only one who tries again: what was detached is still held for some seconds."""
-        for pause_s in _PAUSES_S:
+        for pause_s in (*_PAUSES_S, None):
             try:
                 deed()
             except not_yet:
-                self.wait_s(pause_s)
+                if pause_s is not None:
+                    self.wait_s(pause_s)
                 continue
             return
         raise UnavailableError("AWS has not let go of everything yet; repeat this in a minute, and it goes on")
@@ -149,6 +152,7 @@ class Leaving:
         """The key first, so that it may be registered anew; and only where it still leads here."""
         if "keyHash" in row:
             self.store.gateways.delete(key_item(row["keyHash"]), {"thing": row["gatewayId"]})
+        self.store.gateways.delete(f"{LEAVING}{row['gatewayId']}", {"userId": former(row["leavingOf"])})
         self.store.gateways.delete(row["gatewayId"], {"userId": None})
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from botocore.config import Config
 from botocore.session import Session
 
+from spotty_cloud.logs import keep_libraries_quiet
 from spotty_cloud.scheduled.mail import Mail
 from spotty_cloud.scheduled.run import UnfinishedError
 from spotty_cloud.scheduled.sweep import Sweep
@@ -18,6 +19,7 @@ from spotty_cloud.store import store_of
 
 LOG = logging.getLogger(__name__)
 logging.getLogger().setLevel(os.environ.get("LOG_LEVEL", "INFO"))
+keep_libraries_quiet()
 
 _LEFT_MS = 10_000
 """What is begun with less than this left may be cut off in the middle."""

@@ -21,6 +21,9 @@ SILENT_AFTER_MS = 900_000
 """A gateway speaks every five minutes: three times it has said nothing."""
 PARTITIONS = tuple(f"online#{number}" for number in range(8))
 
+_MOST_OPEN = 200
+"""Sessions of one gateway that one run closes. It has 16 rooms, each with one at a time: one that has left thousands
+open, whatever it is, is seen to bit by bit, and keeps no other one waiting."""
 _MINUTE_MS = 60_000
 _MOST = 1_000_000
 """No bound of its own: the time is."""
@@ -68,12 +71,12 @@ class Sweep:
         done.gateways += 1
 
     def _close_sessions(self, gateway: Item, done: Run) -> bool:
-        """Close what is open, each only while the gateway is still silent. False where the time was too short.
+        """Close what is open, each only while the gateway is still silent. False where more may be left.
 
         Raises StaleError where the gateway is back.
         """
-        for found in self.store.sessions.all(_open(gateway["gatewayId"]), _MOST):
-            if not self.has_time():
+        for number, found in enumerate(self.store.sessions.all(_open(gateway["gatewayId"]), _MOST_OPEN + 1)):
+            if number == _MOST_OPEN or not self.has_time():
                 return False
             session = self.store.sessions.get(found["sessionId"])
             if session is not None and _is_open(session, gateway["gatewayId"]):
@@ -98,6 +101,8 @@ class Sweep:
 
     def _tell(self, gateway: Item) -> bool:
         user_id, seen_at = gateway.get("userId"), gateway["lastSeenAt"]
+        if seen_at < gateway.get("silenceToldAt", -SILENT_AFTER_MS) + SILENT_AFTER_MS:
+            return False  # a word from before that came late: the silence is the one that was told
         reader = self.mail.readers([user_id]).get(user_id) if user_id is not None else None
         if reader is None:
             return False

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import json
+import os
 import re
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spotty_contract.registering import Registered
     from spotty_gateway.registering.claim import Patience
     from spotty_gateway.registering.desk import Desk, Opened
@@ -88,6 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
     """Raises RegistrationError."""
     from spotty_gateway.registering.claim import at_once, keep, key_for, open_claim  # noqa: PLC0415 - as in `run`
     from spotty_gateway.registering.desk import Desk  # noqa: PLC0415 - as in `run`
+    from spotty_gateway.registering.errors import CannotHereError  # noqa: PLC0415 - as in `run`
     from spotty_gateway.registering.place import NucleusKind, check_path, place_of, prepared  # noqa: PLC0415 - as in `run`
 
     place = place_of(NucleusKind(arguments.nucleus), arguments.to)
@@ -99,10 +103,11 @@ def _run(arguments: argparse.Namespace) -> int:
             given = at_once(desk, key, arguments.name, id_token)
         else:
             opened = open_claim(desk, key)
-            _say_waiting(opened, arguments.api, as_json=arguments.json)
+            if not _told(lambda: _say_waiting(opened, arguments.api, as_json=arguments.json)):
+                raise CannotHereError("nobody reads the code on standard output: run this again where somebody does")
             given = _confirmed(desk, opened, shows=sys.stdout.isatty() and not arguments.json)
         keep(place, key, given)
-    _say_registered(place, given, as_json=arguments.json)
+    _told(lambda: _say_registered(place, given, as_json=arguments.json))
     return 0
 
 
@@ -189,6 +194,17 @@ def _say_registered(place: "Place", given: "Registered", *, as_json: bool) -> No
     print(f"Registered as {given.gateway_id}.\n")
     print("\n".join(f"    {LABELS.get(name, name):13} {path}" for name, path in place.files.items()))
     print("\n".join(("", *next_steps(place, given))), flush=True)
+
+
+def _told(say: "Callable[[], None]") -> bool:
+    """Say it; whether it could be written. What is registered is so, though nobody reads it any more."""
+    try:
+        say()
+    except OSError:
+        # What is left in the buffer would be tried again, and complained about, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _complain(text: str, code: int) -> int:

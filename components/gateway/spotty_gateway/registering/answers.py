@@ -87,7 +87,7 @@ def said_at(answer: Answer) -> float | None:
     """When the cloud said it, by its own clock, in seconds since 1970; None where it does not tell."""
     try:
         found = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a zone or a year of many digits
         return None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 

@@ -23,7 +23,8 @@ from spotty_gateway.registering.errors import (
     StrangerError,
 )
 from spotty_gateway.registering.key import Key, own_key
-from spotty_gateway.registering.place import Place, cannot_write, give
+from spotty_gateway.registering.own_file import settle
+from spotty_gateway.registering.place import Place, cannot_write
 
 READABLE = 0o644
 LONGEST_WAIT_S = 30.0
@@ -60,9 +61,7 @@ def key_for(place: Place, *, again: bool) -> Key:
                 f"this is registered already, as {known} ({place.configuration}): nothing was changed; "
                 "with --again it is registered anew"
             )
-        key = own_key(place.key)
-        if place.owner is not None:
-            give(place.key, place.owner)
+        key = own_key(place.key, place.owner)
         if place.certificate.exists() and not again and not key.has(place.certificate.read_text(errors="replace")):
             raise CannotHereError(
                 f"{place.certificate} belongs to another key: nothing was changed; with --again it is replaced"
@@ -135,9 +134,8 @@ def keep(place: Place, key: Key, given: Registered) -> None:
     for path, (content, owner) in files.items():
         try:
             replace_durably(path, _with_end(content).encode(), READABLE)
-            path.chmod(READABLE)  # one that was there keeps its mode, which the nucleus may not be able to read
-            if owner is not None:
-                give(path, owner)
+            # One that was there keeps its mode, which the nucleus may not be able to read.
+            settle(path, READABLE, owner)
         except OSError as error:
             raise cannot_write(error, path) from error
 

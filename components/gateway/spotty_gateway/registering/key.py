@@ -12,9 +12,9 @@ from pathlib import Path
 
 from spotty_gateway.durable_file import replace_durably
 from spotty_gateway.registering.errors import CannotHereError
+from spotty_gateway.registering.own_file import settle
 
 KEY_MODE = 0o600
-OTHERS = 0o077
 OPENSSL_WITHIN_S = 30.0
 FINGERPRINT_BYTES, GROUP = 16, 4
 
@@ -53,19 +53,17 @@ class Key:
         return found is not None and _der(found) == self._public
 
 
-def own_key(path: Path) -> Key:
+def own_key(path: Path, owner: str | None = None) -> Key:
     """The key that is there, tightened where others could read it; else a new one, on the disk before it is used.
 
-    Raises CannotHereError, OSError.
+    It is `owner`'s from then on, None leaves it whose it is. Raises CannotHereError, OSError.
     """
-    if path.exists():
-        if path.stat().st_mode & OTHERS:
-            path.chmod(KEY_MODE)
-        return Key(path)
-    made = _openssl(*_MAKE)
-    if made is None:
-        raise CannotHereError("openssl cannot make a key (curve P-256): openssl 1.1 or later is needed")
-    replace_durably(path, made, KEY_MODE)
+    if not path.exists():
+        made = _openssl(*_MAKE)
+        if made is None:
+            raise CannotHereError("openssl cannot make a key (curve P-256): openssl 1.1 or later is needed")
+        replace_durably(path, made, KEY_MODE)
+    settle(path, KEY_MODE, owner)
     return Key(path)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spotty_gateway.private import FOLDER_MODE
 from spotty_gateway.registering.errors import CannotHereError
+from spotty_gateway.registering.own_file import settle
 
 OPEN_MODE = 0o755
 MOST_PATH_BYTES = 126
@@ -151,13 +152,7 @@ def _make_folders(place: Place) -> None:
         place.configuration.parent.mkdir(OPEN_MODE, parents=True, exist_ok=True)
         if not place.credentials.exists():
             place.credentials.mkdir(FOLDER_MODE)
-            give(place.credentials, place.owner)
+            settle(place.credentials, FOLDER_MODE, place.owner)
     for folder in {place.credentials, place.configuration.parent}:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise CannotHereError(f"{folder} cannot be written: choose a folder of your own with --to, or mend it")
-
-
-def give(path: Path, owner: str) -> None:
-    """Let it be this user's, and their group's. Raises OSError."""
-    user = pwd.getpwnam(owner)
-    os.chown(path, user.pw_uid, user.pw_gid)

@@ -63,8 +63,8 @@ class Show:
         self._telling.happens("house", f"somebody walks into the {self.room}")
         with self._visited():
             self._plays(since, came_s)
-            self._tell_session(self._collected("the session", since_ms, is_over=False))
             self._becomes_quieter()
+            self._tell_session(self._collected("the session", since_ms, is_over=False))
         self._telling.happens("house", f"nobody moves any more; the room waits for {VACANCY_DELAY_S} s")
         self._falls_silent(since)
         self._tell_session(self._collected("the end of the session", since_ms, is_over=True))
@@ -145,7 +145,7 @@ class Show:
 
         def found() -> list[dict[str, Any]]:
             told = self._home.api.get("/sessions", sensorId=self._sensor, since=str(since_ms))["sessions"]
-            return [one for one in told if (one["endedBy"] is not None) == is_over]
+            return [one for one in told if one["endedBy"] is not None or not is_over]
 
         sessions: list[dict[str, Any]] = self._home.until(found, bool, f"{what} in GET /sessions", _COLLECTED_WITHIN_S)
         return sessions[0]
