@@ -7,7 +7,18 @@ import statistics
 import sys
 from collections.abc import Callable
 
-from tests.bench import engine, latency, music, nucleus, outbox, process
+from tests.bench import (
+    cloud_api,
+    cloud_counts,
+    cloud_ingest,
+    cloud_start,
+    engine,
+    latency,
+    music,
+    nucleus,
+    outbox,
+    process,
+)
 from tests.bench.figures import Figure, table
 
 PARTS: dict[str, tuple[Callable[[], list[Figure]], bool]] = {
@@ -23,6 +34,10 @@ PARTS: dict[str, tuple[Callable[[], list[Figure]], bool]] = {
     "idle": (process.idle, False),
     "ipc": (nucleus.requests, True),
     "component": (nucleus.component, False),
+    "cold start": (cloud_start.start, True),
+    "counts": (cloud_counts.counts, False),
+    "ingest": (cloud_ingest.ingest, False),
+    "routes": (cloud_api.routes, False),
 }
 """What can be measured, and whether it is worth measuring more than once."""
 
