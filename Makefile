@@ -41,7 +41,7 @@ AT_THE_EDGE := $(strip $(EDGE)$(LOG)$(DEMO))
 demo: $(READY) $(if $(AT_THE_EDGE),,$(LOCAL_AWS)/.ready)  ## a home with its cloud (EDGE=1 without one, CLEAN=1 a new one)
 	@exec $(BIN)/spotty-sandbox demo $(if $(AT_THE_EDGE),--edge) $(if $(CLEAN),--fresh) $(if $(LOG),--log "$(LOG)") $(DEMO)
 
-test: $(READY) $(LOCAL_AWS)/.ready  ## all tests (T=path for some, JOBS=1 in one process, SEARCH=1 for new random cases)
+test: $(READY) $(LOCAL_AWS)/.ready  ## all tests (T=path for some, JOBS=1 in one process, SEARCH=1 for new cases, WHOLE=1 for long ones)
 	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(if $(SEARCH),--hypothesis-profile=search) $(T)
 
 lint: $(READY) $(CLOUD_LINT)/.passed  ## style, types and the rules of the house; the template, where it has changed

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.cloud.inbox import mail_of
 from tests.cloud.ingesting import Ingest, device, ingest_of, session
 from tests.cloud.world import ADA, HOME, NOON_MS, World
+from tests.effort import IS_WHOLE
 
 from spotty_cloud.scheduled.mail import Mail
 from spotty_cloud.scheduled.run import Run
@@ -51,7 +52,7 @@ def sweep(world: World, mail: Mail) -> Run:
     return Sweep(world.parts.store, mail, world.clock.ms, lambda: True).run()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40 if IS_WHOLE else 12)
 @given(told=steps, comes_back=st.booleans())
 def test_whatever_comes_when_the_rows_end_up_true(
     world: World, mail: Mail, ingest: Ingest, told: list[tuple[Record, int] | int | str], *, comes_back: bool

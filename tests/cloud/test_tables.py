@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.cloud.world import ADA, World
 
+from spotty_cloud.attributes import attributes_of
 from spotty_cloud.errors import UnavailableError
 from spotty_cloud.rooms import former
 
@@ -38,8 +39,10 @@ def test_a_database_that_does_nothing_is_not_asked_for_ever(world: World, deed: 
 
 def test_what_one_request_cannot_delete_is_said_to_be_left(world: World) -> None:
     """`complete` only once nothing is: however many sensors there were."""
-    for number in range(510):
-        world.parts.store.sensors.put({"sensorId": f"gone.s{number}", "userId": former(ADA), "gatewayId": "gone"})
+    sensors = [{"sensorId": f"gone.s{number}", "userId": former(ADA)} for number in range(510)]
+    puts = [{"PutRequest": {"Item": attributes_of(one)}} for one in sensors]
+    for start in range(0, len(puts), 25):
+        world.dynamo.batch_write_item(RequestItems={world.parts.store.sensors.name: puts[start : start + 25]})
     told: list[bool] = []
     for gateway in world.parts.rooms.gateways(ADA):
         world.parts.store.gateways.delete(gateway["gatewayId"], {"userId": ADA})

@@ -3,20 +3,23 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.sandbox.conftest import Begun
 
+from spotty_sandbox.aws import LocalAwsError, setting
 from spotty_sandbox.aws.running import Running
 
 SHOWN_WITHIN_S = 400.0
 PATIENCE_S = 300.0
+ENDS_WITHIN_S = 20.0
 
 PROMISED = (
     r"their gateway is registered \.+ +\d+\.\d s  (spotty-[a-z0-9]{12})$",
@@ -37,6 +40,16 @@ PROMISED = (
 """In this order."""
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A demo without a terminal that has come to its end, and what it said."""
+
+    kept: Path
+    code: int
+    said: str
+    complained: str
+
+
 def gateway_in(told: str) -> str:
     """As which gateway it was registered."""
     found = re.search(PROMISED[0], told, re.MULTILINE)
@@ -45,21 +58,24 @@ def gateway_in(told: str) -> str:
 
 
 def still_running(folder: Path) -> list[str]:
-    """Processes that have this folder in their command line, and the local AWS in it."""
+    """Processes that have this folder in their command line and do not end by themselves; and the local AWS in it."""
     found = []
     for one in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            command = one.read_bytes()
+            command, ends = one.read_bytes(), os.pidfd_open(int(one.parent.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if bytes(folder) in command:
-            found.append(command.decode())
+        try:
+            if bytes(folder) in command and not select.select([ends], [], [], ENDS_WITHIN_S)[0]:
+                found.append(command.decode())
+        finally:
+            os.close(ends)
     return found + ([] if Running.read(folder / "aws/running.json") is None else ["the local AWS"])
 
 
 def as_told(name: str, demo: Begun) -> str:
     """What comes of a command that the demo has named, just as it stands there; the folder has kept its ports."""
-    line = next(one for one in demo.said.read_text().splitlines() if one.startswith(f"  {name} "))
+    line = next(one for one in demo.said.splitlines() if one.startswith(f"  {name} "))
     command = ["sh", "-c", line.removeprefix(f"  {name} ")]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
 
@@ -82,25 +98,31 @@ def another_start(kept: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
                 process.terminate()
 
 
-@pytest.fixture
-def first(first_demo: Begun | None) -> Begun:
-    """The demo that began a while ago, over by now; where the local AWS is not installed, skipped."""
-    if first_demo is None:
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Begun:
+    """A demo in an empty folder, over by now; where the local AWS is not installed, skipped."""
+    try:
+        setting.python()
+    except LocalAwsError:
         pytest.skip("NOT SEEN: no local AWS; make local-aws installs it")
-    first_demo.process.wait(SHOWN_WITHIN_S)
-    return first_demo
+    kept = tmp_path_factory.mktemp("demo") / "kept"
+    command = [sys.executable, "-u", "-m", "spotty_sandbox", "demo", "--folder", str(kept)]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SHOWN_WITHIN_S, check=False
+    )
+    return Begun(kept, done.returncode, done.stdout, done.stderr)
 
 
 def test_from_an_empty_folder_everything_promised_is_shown(first: Begun) -> None:
     """Without a terminal it is registered, seen from pin to API and from API to speaker, and ends with 0."""
-    told = first.said.read_text()
-    assert first.process.returncode == 0, told + first.complained.read_text()
+    told = first.said
+    assert first.code == 0, told + first.complained
     at = 0
     for promise in PROMISED:
         found = re.compile(promise, re.MULTILINE).search(told, at)
         assert found, f"{promise} not after {at} in:\n{told}"
         at = found.end()
-    assert first.complained.read_text() == ""
+    assert first.complained == ""
     assert still_running(first.kept) == []
     for private in ("token", "login.json", "home/credentials/private.pem.key"):
         assert (first.kept / private).stat().st_mode & 0o077 == 0, private
@@ -112,7 +134,7 @@ def test_again_it_is_the_same_home_and_what_is_lost_is_made_anew(first: Begun) -
     The one after that says so and registers a new gateway; SIGTERM ends it, and all it has started.
     """
     with another_start(first.kept) as (process, told):
-        assert gateway_in(told) == gateway_in(first.said.read_text())
+        assert gateway_in(told) == gateway_in(first.said)
         assert "sessions so far: 1\n" in told
         assert "sessionId" in as_told("sessions", first)
         assert '"vacancyDelayS":60' in as_told("settings", first)
