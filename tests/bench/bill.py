@@ -22,6 +22,9 @@ INGEST_GB, API_GB = 0.5, 1.0
 IDLE_POLLS = 5 * 3 * 60 * 24 * DAYS
 """Lambda asks an empty queue five times at once, for twenty seconds each."""
 
+FIRST_MESSAGES = 1_000_000_000
+"""Up to five times as many, each further one is cheaper."""
+
 RETENTION_DAYS = 90
 COPIES = 3
 """Of a session: the table and two indexes."""
@@ -45,7 +48,7 @@ class Line:
 
     def usd(self, homes: int, prices: Mapping[str, float]) -> float:
         """A month's, at these prices in USD."""
-        return self.many(homes) * prices[self.price]
+        return self.many(homes) * prices[self.price] + 0.0  # never -0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,13 @@ def _iot(counts: Counts) -> Iterable[Line]:
         f"{gets:g} x (question, answer, receipt) + {connecting:g} a connection, once a day",
         "iot_message",
         _each(3 * gets + connecting),
+    )
+    all_of_them = _each(messages + 3 * gets + connecting)
+    yield Line(
+        "IoT: what is cheaper of them",
+        f"beyond the first {FIRST_MESSAGES:,}",
+        "iot_message_discount",
+        lambda homes: max(0, all_of_them(homes) - FIRST_MESSAGES),
     )
     yield Line("IoT: rules and actions", "2 a message of records", "iot_rule_or_action", _each(2 * messages))
     shadows = 24 * settings["kilobytes"]
