@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from tests.cloud.inbox import Inbox, inbox_of, mail_of
 from tests.cloud.registry import Registry, registry_of
 from tests.cloud.world import ADA, BOB, HOME, OTHER_HOME, World, world_of
 
+from spotty_cloud.scheduled.mail import Mail
 from spotty_sandbox.aws import LocalAws, LocalAwsError
 
 _NUMBERS = count()
@@ -50,3 +52,16 @@ def world(local_aws: LocalAws, event_loop_of_mangum: None) -> World:  # noqa: AR
 def registry(local_aws: LocalAws, event_loop_of_mangum: None) -> Registry:  # noqa: ARG001  # what its app runs in
     """Registration with its own rights, and nobody registered."""
     return registry_of(local_aws)
+
+
+@pytest.fixture(scope="module")
+def mail(local_aws: LocalAws, world: World) -> Mail:
+    """As the scheduled function has it."""
+    return mail_of(local_aws, world)
+
+
+@pytest.fixture(scope="module")
+def inbox(local_aws: LocalAws, world: World) -> Inbox:
+    """Ada's."""
+    topic = world.parts.subscriptions.topic
+    return inbox_of(local_aws, topic, f"{ADA}@example.com", f"{topic.rsplit(':', 1)[-1]}-of-ada")

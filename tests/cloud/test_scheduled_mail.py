@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from tests.cloud.inbox import Inbox, inbox_of, mail_of
+from tests.cloud.inbox import Inbox, inbox_of
 from tests.cloud.world import ADA, BOB, HOME, World, claims_of
 
 from spotty_cloud.errors import ConflictError
@@ -24,12 +24,6 @@ def inboxes(local_aws: LocalAws, world: World) -> dict[str, Inbox]:
     return {
         who: inbox_of(local_aws, topic, f"{who}@example.com", f"{topic.rsplit(':', 1)[-1]}-{who}") for who in (ADA, BOB)
     }
-
-
-@pytest.fixture(scope="module")
-def mail(local_aws: LocalAws, world: World) -> Mail:
-    """As the function has it."""
-    return mail_of(local_aws, world)
 
 
 def subscribed(local_aws: LocalAws, world: World) -> dict[str, Any]:

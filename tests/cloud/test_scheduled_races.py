@@ -3,7 +3,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.cloud.inbox import mail_of
 from tests.cloud.ingesting import Ingest, device, ingest_of, session
 from tests.cloud.world import ADA, HOME, NOON_MS, World
 from tests.effort import IS_WHOLE
@@ -32,12 +31,6 @@ steps = st.lists(deliveries | waits | st.just("sweep"), max_size=14)
 def ingest(local_aws: LocalAws, world: World) -> Ingest:
     """Over the same tables as the sweep."""
     return ingest_of(local_aws, world, "races")
-
-
-@pytest.fixture(scope="module")
-def mail(local_aws: LocalAws, world: World) -> Mail:
-    """As the function has it."""
-    return mail_of(local_aws, world)
 
 
 def begin(world: World) -> None:

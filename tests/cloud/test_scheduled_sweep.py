@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.cloud.inbox import Inbox, inbox_of, mail_of
+from tests.cloud.inbox import Inbox
 from tests.cloud.world import ADA, BOB, HOME, NOON_MS, OTHER_HOME, World
 
 from spotty_cloud.scheduled.mail import Mail
@@ -13,19 +13,6 @@ from spotty_cloud.tables import Change, Item, Table, apply
 from spotty_sandbox.aws import LocalAws
 
 SEEN_MS = NOON_MS - SILENT_AFTER_MS
-
-
-@pytest.fixture(scope="module")
-def mail(local_aws: LocalAws, world: World) -> Mail:
-    """As the function has it."""
-    return mail_of(local_aws, world)
-
-
-@pytest.fixture(scope="module")
-def inbox(local_aws: LocalAws, world: World) -> Inbox:
-    """Ada's."""
-    topic = world.parts.subscriptions.topic
-    return inbox_of(local_aws, topic, f"{ADA}@example.com", f"{topic.rsplit(':', 1)[-1]}-sweep")
 
 
 @pytest.fixture(autouse=True)

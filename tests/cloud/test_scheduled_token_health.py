@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.cloud.inbox import Inbox, inbox_of, mail_of
+from tests.cloud.inbox import Inbox
 from tests.cloud.world import ADA, BOB, HOME, NOON_MS, World
 
 from spotty_cloud.consent import consent_due_day
@@ -15,19 +15,6 @@ from spotty_sandbox.aws import LocalAws
 DAY_MS = 86_400_000
 EVENING_MS = NOON_MS + DAY_MS // 4
 """When the consents of these tests end: at six in the evening, UTC."""
-
-
-@pytest.fixture(scope="module")
-def mail(local_aws: LocalAws, world: World) -> Mail:
-    """As the function has it."""
-    return mail_of(local_aws, world)
-
-
-@pytest.fixture(scope="module")
-def inbox(local_aws: LocalAws, world: World) -> Inbox:
-    """Ada's."""
-    topic = world.parts.subscriptions.topic
-    return inbox_of(local_aws, topic, f"{ADA}@example.com", f"{topic.rsplit(':', 1)[-1]}-health")
 
 
 @pytest.fixture(autouse=True)

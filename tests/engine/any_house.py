@@ -260,11 +260,11 @@ class AnyHouse(RuleBasedStateMachine):
         self.saved = saved
 
     def happens(self, event: events.Event) -> None:
-        """Step, and look at what came of it."""
+        """Step, and look at what came of it: each machine its own way."""
         raise NotImplementedError
 
     def check(self, effects: list[Effect], event: events.Event) -> None:
-        """Look at each effect by itself."""
+        """Look at each effect by itself: each machine its own way."""
         raise NotImplementedError
 
 
